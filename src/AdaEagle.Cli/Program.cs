@@ -1,0 +1,2 @@
+Console.Error.WriteLine("adaeagle: no commands yet");
+return 1;

@@ -1,0 +1,2 @@
+Console.Error.WriteLine("adaeagle-train: no commands yet");
+return 1;
