@@ -1,2 +1,9 @@
-Console.Error.WriteLine("adaeagle-train: no commands yet");
-return 1;
+using System.CommandLine;
+using AdaEagle.Training.Commands;
+
+return CommandRunner.Run(
+    new RootCommand("Trains what AdaEagle runs: a tokenizer, a target model, its EAGLE draft head and the draft-length predictor.")
+    {
+        TokenizerCommand.Create(),
+    },
+    args);
