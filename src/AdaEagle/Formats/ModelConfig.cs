@@ -2,7 +2,8 @@ namespace AdaEagle.Formats;
 
 /// <summary>
 /// The <c>config.json</c> of a Llama-like decoder or of an EAGLE head, in the classic spelling (<c>rope_theta</c>, <c>rope_scaling</c>,
-/// <c>torch_dtype</c>) or the newer one (<c>rope_parameters</c>, <c>dtype</c>). Numbers are checked here; whether a model type is known is for the model builder.
+/// <c>torch_dtype</c>) or the newer one (<c>rope_parameters</c>, <c>dtype</c>). Numbers are checked here; whether a model type is known is for
+/// the model builder. Two configurations are equal if <see cref="ToJson"/> gives the same.
 /// </summary>
 public sealed record ModelConfig
 {
@@ -27,16 +28,16 @@ public sealed record ModelConfig
     /// <summary><c>num_key_value_heads</c>; if absent, as many as heads. Divides <see cref="HeadCount"/>.</summary>
     public required int KeyValueHeadCount { get; init; }
 
-    /// <summary><c>head_dim</c>; if absent, hidden size / heads.</summary>
+    /// <summary><c>head_dim</c>; if absent, hidden size / heads. Even, since RoPE turns pairs.</summary>
     public required int HeadDimension { get; init; }
 
     /// <summary><c>vocab_size</c>.</summary>
     public required int VocabularySize { get; init; }
 
-    /// <summary><c>max_position_embeddings</c>; if absent, 2048 (as EAGLE's code does, whose heads may say <c>max_sequence_length</c>).</summary>
+    /// <summary><c>max_position_embeddings</c>; if absent, 2048 (as in EAGLE's code, some of whose heads say <c>max_sequence_length</c>, which it ignores).</summary>
     public int MaxPositions { get; init; } = 2048;
 
-    /// <summary><c>rms_norm_eps</c>.</summary>
+    /// <summary><c>rms_norm_eps</c>; if absent, 1e-6.</summary>
     public float NormEpsilon { get; init; } = 1e-6f;
 
     /// <summary><c>rope_theta</c>; if absent, 10000.</summary>
@@ -51,10 +52,10 @@ public sealed record ModelConfig
     /// <summary><c>mlp_bias</c>.</summary>
     public bool MlpBias { get; init; }
 
-    /// <summary><c>tie_word_embeddings</c>.</summary>
+    /// <summary><c>tie_word_embeddings</c>; if absent, false.</summary>
     public bool TieWordEmbeddings { get; init; }
 
-    /// <summary><c>hidden_act</c> (or <c>hidden_activation</c>).</summary>
+    /// <summary><c>hidden_act</c> (or <c>hidden_activation</c>); if absent, <c>silu</c>.</summary>
     public string Activation { get; init; } = "silu";
 
     /// <summary><c>bias</c> of EAGLE heads (of their <c>fc</c>): null if absent, which means true there.</summary>
@@ -63,7 +64,7 @@ public sealed record ModelConfig
     /// <summary><c>qkv_bias</c> of EAGLE heads.</summary>
     public bool QkvBias { get; init; }
 
-    /// <summary><c>torch_dtype</c> or <c>dtype</c>; null if absent.</summary>
+    /// <summary><c>torch_dtype</c> or <c>dtype</c>; null if absent or none of float32, float16, bfloat16, float64. The weights themselves say what they are.</summary>
     public TensorType? StoredType { get; init; }
 
     /// <summary><c>bos_token_id</c>.</summary>
@@ -77,14 +78,20 @@ public sealed record ModelConfig
 
     /// <summary>Reads <c>config.json</c> of a folder.</summary>
     /// <exception cref="ModelFormatException">It is absent, or is not a usable configuration.</exception>
-    public static ModelConfig Load(string folder) => throw new NotImplementedException();
+    public static ModelConfig Load(string folder) => ModelConfigJson.Read(JsonConfig.Load(Path.Combine(folder, "config.json")));
 
     /// <summary>Reads the text of a <c>config.json</c>.</summary>
     /// <param name="json">The text.</param>
     /// <param name="file">Its name, for messages.</param>
     /// <exception cref="ModelFormatException">It is not a usable configuration.</exception>
-    public static ModelConfig Parse(string json, string file) => throw new NotImplementedException();
+    public static ModelConfig Parse(string json, string file) => ModelConfigJson.Read(JsonConfig.Parse(json, file));
 
-    /// <summary>The configuration as the text of a <c>config.json</c>, in the classic spelling.</summary>
-    public string ToJson() => throw new NotImplementedException();
+    /// <summary>The configuration as the text of a <c>config.json</c>, in the classic spelling. <see cref="Parse"/> gives it back.</summary>
+    public string ToJson() => ModelConfigJson.Write(this);
+
+    /// <inheritdoc/>
+    public bool Equals(ModelConfig? other) => other is not null && ToJson() == other.ToJson();
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => ToJson().GetHashCode(StringComparison.Ordinal);
 }

@@ -27,15 +27,15 @@ public sealed class ModelFormatException : Exception
 
     private static string Describe(string file, string? item, string problem, string? remedy)
     {
-        string where = item is null ? file : $"{file}, '{Shorten(item)}'";
-        return remedy is null ? $"{where}: {problem}." : $"{where}: {problem}. {remedy}.";
+        string where = item is null ? file : $"{file}, '{Clean(item, 200)}'";
+        string what = Clean(problem, 1000);
+        return remedy is null ? $"{where}: {what}." : $"{where}: {what}. {Clean(remedy, 1000)}.";
     }
 
-    // Items come from the file, which may be hostile: no megabytes and no control characters in a message.
-    private static string Shorten(string text)
+    // Both quote the file, which may be hostile: no megabytes and no control characters in a message.
+    private static string Clean(string text, int most)
     {
-        const int Most = 200;
-        string shown = text.Length <= Most ? text : text[..Most] + "…";
+        string shown = text.Length <= most ? text : text[..most] + "…";
         return string.Concat(shown.Select(c => char.IsControl(c) ? '?' : c));
     }
 }

@@ -13,5 +13,21 @@ public sealed record TensorData(string Name, TensorType Type, IReadOnlyList<long
     /// <param name="values">The elements, row-major.</param>
     /// <param name="storeAs">F32, F16, BF16 or F64.</param>
     /// <exception cref="ArgumentException">The shape does not have that many elements, or the format holds no floats.</exception>
-    public static TensorData FromF32(string name, IReadOnlyList<long> shape, float[] values, TensorType storeAs) => throw new NotImplementedException();
+    public static TensorData FromF32(string name, IReadOnlyList<long> shape, float[] values, TensorType storeAs)
+    {
+        if (!FloatConversion.IsFloat(storeAs))
+        {
+            throw new ArgumentException($"{storeAs} holds no floats: tensor '{name}' can be stored as F32, F16, BF16 or F64.", nameof(storeAs));
+        }
+
+        TensorInfo info = new(name, storeAs, shape);
+        if (shape.Any(d => d < 0) || info.ElementCount != values.Length)
+        {
+            throw new ArgumentException($"Tensor '{name}' of shape {info.ShapeText} cannot have {values.Length} elements.", nameof(shape));
+        }
+
+        byte[] bytes = new byte[info.ByteLength];
+        FloatConversion.Narrow(storeAs, values, bytes);
+        return new TensorData(name, storeAs, shape, bytes);
+    }
 }
