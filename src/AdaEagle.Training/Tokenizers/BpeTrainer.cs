@@ -1,4 +1,5 @@
 using System.Text;
+using AdaEagle.Tokenization;
 
 namespace AdaEagle.Training.Tokenizers;
 
@@ -18,11 +19,12 @@ public static class BpeTrainer
     public static BpeVocabulary Train(IEnumerable<string> texts, int vocabularySize, IReadOnlyList<string> specialTokens)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(vocabularySize, specialTokens.Count + 256);
-        List<string> tokens = [.. specialTokens, .. ByteAlphabet.BytesByCharacter.Select(value => ByteAlphabet.Characters[value].ToString())];
+        byte[] alphabet = [.. Enumerable.Range(0, 256).Select(value => (byte)value).OrderBy(ByteAlphabet.ToCharacter)];
+        List<string> tokens = [.. specialTokens, .. alphabet.Select(value => ByteAlphabet.ToText([value]))];
         var idOfByte = new int[256];
-        for (int i = 0; i < 256; i++)
+        for (int i = 0; i < alphabet.Length; i++)
         {
-            idOfByte[ByteAlphabet.BytesByCharacter[i]] = specialTokens.Count + i;
+            idOfByte[alphabet[i]] = specialTokens.Count + i;
         }
 
         var words = new BpeWords(PieceCounter.Count(texts).Select(piece =>

@@ -1,0 +1,129 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace AdaEagle.Training.Tokenizers;
+
+/// <summary>
+/// Writes a trained vocabulary as the tokenizer files of a Hugging Face model: <c>tokenizer.json</c>, <c>tokenizer_config.json</c>
+/// with the chat template, <c>generation_config.json</c>.
+/// </summary>
+public static class TokenizerFolder
+{
+    /// <summary>Begins every document, and pads.</summary>
+    public const string EndOfText = "<|endoftext|>";
+
+    /// <summary>Ends a turn of a dialogue.</summary>
+    public const string EndOfTurn = "<|end|>";
+
+    /// <summary>The special tokens, ids 0 to 4.</summary>
+    public static IReadOnlyList<string> SpecialTokens { get; } = [EndOfText, EndOfTurn, "<|system|>", "<|user|>", "<|assistant|>"];
+
+    /// <summary>The begin token once, then <c>&lt;|role|&gt;</c>, line break, text, end of turn, line break for every message.</summary>
+    public const string ChatTemplateSource =
+        "{{ bos_token }}{% for message in messages %}{{ '<|' + message['role'] + '|>\\n' + message['content'] + '<|end|>\\n' }}{% endfor %}" +
+        "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}";
+
+    /// <summary>The longest context that the default model is made for.</summary>
+    private const int ModelMaximumLength = 2048;
+
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Writes the three files; the folder is made where it is missing, each file replaced in one step.</summary>
+    public static void Write(string folder, BpeVocabulary vocabulary)
+    {
+        Directory.CreateDirectory(folder);
+        WriteFile(folder, "tokenizer.json", Tokenizer(vocabulary));
+        WriteFile(folder, "tokenizer_config.json", Configuration());
+        WriteFile(folder, "generation_config.json", new JsonObject
+        {
+            ["bos_token_id"] = 0,
+            ["eos_token_id"] = new JsonArray(1, 0),
+            ["pad_token_id"] = 0,
+        });
+    }
+
+    private static JsonObject Tokenizer(BpeVocabulary vocabulary) => new()
+    {
+        ["version"] = "1.0",
+        ["truncation"] = null,
+        ["padding"] = null,
+        ["added_tokens"] = new JsonArray([.. vocabulary.SpecialTokens.Select((token, id) => SpecialToken(token, id))]),
+        ["normalizer"] = null,
+        ["pre_tokenizer"] = new JsonObject
+        {
+            ["type"] = "Sequence",
+            ["pretokenizers"] = new JsonArray(
+                new JsonObject
+                {
+                    ["type"] = "Split",
+                    ["pattern"] = new JsonObject { ["Regex"] = PieceCounter.Pattern },
+                    ["behavior"] = "Isolated",
+                    ["invert"] = false,
+                },
+                ByteLevel(addPrefixSpace: false, useRegex: false)),
+        },
+        ["post_processor"] = null,
+        ["decoder"] = ByteLevel(addPrefixSpace: true, useRegex: true),
+        ["model"] = new JsonObject
+        {
+            ["type"] = "BPE",
+            ["dropout"] = null,
+            ["unk_token"] = null,
+            ["continuing_subword_prefix"] = null,
+            ["end_of_word_suffix"] = null,
+            ["fuse_unk"] = false,
+            ["byte_fallback"] = false,
+            ["ignore_merges"] = false,
+            ["vocab"] = new JsonObject(vocabulary.Tokens.Select((token, id) => KeyValuePair.Create(token, (JsonNode?)id))),
+            ["merges"] = new JsonArray([.. vocabulary.Merges.Select(merge => new JsonArray(vocabulary.Tokens[merge.Left], vocabulary.Tokens[merge.Right]))]),
+        },
+    };
+
+    private static JsonObject ByteLevel(bool addPrefixSpace, bool useRegex) => new()
+    {
+        ["type"] = "ByteLevel",
+        ["add_prefix_space"] = addPrefixSpace,
+        ["trim_offsets"] = true,
+        ["use_regex"] = useRegex,
+    };
+
+    private static JsonObject Configuration() => new()
+    {
+        ["add_bos_token"] = false,
+        ["added_tokens_decoder"] = new JsonObject(SpecialTokens.Select((token, id) => KeyValuePair.Create(id.ToString(), (JsonNode?)SpecialToken(token, null)))),
+        ["bos_token"] = EndOfText,
+        ["eos_token"] = EndOfTurn,
+        ["pad_token"] = EndOfText,
+        ["unk_token"] = null,
+        ["clean_up_tokenization_spaces"] = false,
+        ["model_max_length"] = ModelMaximumLength,
+        ["tokenizer_class"] = "PreTrainedTokenizerFast",
+        ["chat_template"] = ChatTemplateSource,
+    };
+
+    private static JsonObject SpecialToken(string token, int? id)
+    {
+        var item = new JsonObject();
+        if (id is not null)
+        {
+            item["id"] = id;
+        }
+
+        item["content"] = token;
+        item["single_word"] = false;
+        item["lstrip"] = false;
+        item["rstrip"] = false;
+        item["normalized"] = false;
+        item["special"] = true;
+        return item;
+    }
+
+    private static void WriteFile(string folder, string name, JsonObject content)
+    {
+        string path = Path.Combine(folder, name);
+        string temporary = path + ".new";
+        File.WriteAllText(temporary, content.ToJsonString(Json) + "\n");
+        File.Move(temporary, path, overwrite: true);
+    }
+}
