@@ -1,0 +1,31 @@
+namespace AdaEagle.Kernels;
+
+/// <summary>
+/// The products of one number format on one instruction set. Sixteen output rows are interleaved, one per lane, so that a
+/// product needs no sum across lanes and every output is a single chain over k.
+/// </summary>
+/// <remarks>
+/// Law 1: the order of a row's sum depends on k alone. Here it is two accumulators, even and odd k, each a chain of fused
+/// multiply-adds in ascending k, added at the end: the same for one row and for many, for every format and every path.
+/// </remarks>
+internal abstract unsafe class MatrixKernel
+{
+    /// <summary>Output rows that are interleaved in one group.</summary>
+    public const int GroupRows = 16;
+
+    /// <summary>Bytes of a group of sixteen rows.</summary>
+    public abstract long GroupBytes(int columns);
+
+    /// <summary>Packs sixteen rows of <paramref name="columns"/> values, row by row in <paramref name="rows"/>.</summary>
+    public abstract void Pack(ReadOnlySpan<float> rows, int columns, byte* group);
+
+    /// <summary>Widens one row (lane 0 … 15) of a group.</summary>
+    public abstract void UnpackRow(byte* group, int lane, int columns, float* row);
+
+    /// <summary>
+    /// outputs[r, o] = sum over k of weights[o, k] * inputs[r, k] for <paramref name="groupCount"/> groups of 16 outputs.
+    /// Rows of <paramref name="inputs"/> are <paramref name="inputStride"/> floats apart and hold a zero behind an odd last column.
+    /// </summary>
+    public abstract void Multiply(
+        byte* groups, int groupCount, int columns, float* inputs, nint inputStride, int rows, float* outputs, nint outputStride);
+}

@@ -1,0 +1,86 @@
+using AdaEagle.Formats;
+using AdaEagle.Kernels;
+
+namespace AdaEagle.Models;
+
+/// <summary>Widths of a decoder layer.</summary>
+/// <param name="Hidden">Width of the residual stream.</param>
+/// <param name="Heads">Query heads.</param>
+/// <param name="KeyValueHeads">Key/value heads; each serves <see cref="HeadsPerGroup"/> query heads.</param>
+/// <param name="HeadDimension">Width of a head.</param>
+/// <param name="Inner">Width inside the MLP.</param>
+/// <param name="NormEpsilon">Epsilon of the RMSNorms.</param>
+internal sealed record LayerShape(int Hidden, int Heads, int KeyValueHeads, int HeadDimension, int Inner, float NormEpsilon)
+{
+    public int HeadsPerGroup => Heads / KeyValueHeads;
+
+    public int QueryWidth => Heads * HeadDimension;
+
+    public int KeyValueWidth => KeyValueHeads * HeadDimension;
+
+    public static LayerShape Of(ModelConfig config) => new(
+        config.HiddenSize, config.HeadCount, config.KeyValueHeadCount, config.HeadDimension, config.IntermediateSize, config.NormEpsilon);
+}
+
+/// <summary>
+/// Weights of a Llama decoder layer: h += Attention(RMSNorm(h)); h += MLP(RMSNorm(h)). Products that read the same input are one matrix:
+/// queries, keys and values on top of each other; gate and up alternating. Vectors are padded with zeros.
+/// </summary>
+internal sealed class DecoderLayer : IDisposable
+{
+    /// <summary>Norm before the attention; null in EAGLE-1 heads, which have none there.</summary>
+    public NativeBuffer? InputNorm { get; private init; }
+
+    public required WeightMatrix QueryKeyValue { get; init; }
+
+    public NativeBuffer? QueryKeyValueBias { get; private init; }
+
+    public required WeightMatrix Output { get; init; }
+
+    public NativeBuffer? OutputBias { get; private init; }
+
+    public required NativeBuffer PostAttentionNorm { get; init; }
+
+    public required WeightMatrix GateUp { get; init; }
+
+    public NativeBuffer? GateUpBias { get; private init; }
+
+    public required WeightMatrix Down { get; init; }
+
+    public NativeBuffer? DownBias { get; private init; }
+
+    /// <summary>Bytes a pass streams.</summary>
+    public long ByteLength => QueryKeyValue.ByteLength + Output.ByteLength + GateUp.ByteLength + Down.ByteLength;
+
+    /// <summary>Reads the tensors <c>{prefix}self_attn.q_proj.weight</c> … in Hugging Face's names. A bias is taken where the file has one.</summary>
+    /// <exception cref="ModelFormatException">A tensor is missing or has another shape.</exception>
+    public static DecoderLayer Load(WeightLoader loader, string prefix, LayerShape shape, bool inputNorm)
+    {
+        string q = prefix + "self_attn.q_proj", k = prefix + "self_attn.k_proj", v = prefix + "self_attn.v_proj", o = prefix + "self_attn.o_proj";
+        string gate = prefix + "mlp.gate_proj", up = prefix + "mlp.up_proj", down = prefix + "mlp.down_proj";
+        return new DecoderLayer
+        {
+            InputNorm = inputNorm ? loader.Vector((prefix + "input_layernorm.weight", shape.Hidden)) : null,
+            QueryKeyValue = loader.Matrix(
+                shape.Hidden, (q + ".weight", shape.QueryWidth), (k + ".weight", shape.KeyValueWidth), (v + ".weight", shape.KeyValueWidth)),
+            QueryKeyValueBias = loader.Has(q + ".bias")
+                ? loader.Vector((q + ".bias", shape.QueryWidth), (k + ".bias", shape.KeyValueWidth), (v + ".bias", shape.KeyValueWidth))
+                : null,
+            Output = loader.Matrix(shape.QueryWidth, (o + ".weight", shape.Hidden)),
+            OutputBias = loader.Has(o + ".bias") ? loader.Vector((o + ".bias", shape.Hidden)) : null,
+            PostAttentionNorm = loader.Vector((prefix + "post_attention_layernorm.weight", shape.Hidden)),
+            GateUp = loader.AlternatingMatrix(shape.Hidden, gate + ".weight", up + ".weight", shape.Inner),
+            GateUpBias = loader.Has(gate + ".bias") ? loader.AlternatingVector(gate + ".bias", up + ".bias", shape.Inner) : null,
+            Down = loader.Matrix(shape.Inner, (down + ".weight", shape.Hidden)),
+            DownBias = loader.Has(down + ".bias") ? loader.Vector((down + ".bias", shape.Hidden)) : null,
+        };
+    }
+
+    public void Dispose()
+    {
+        foreach (IDisposable? part in (IDisposable?[])[InputNorm, QueryKeyValue, QueryKeyValueBias, Output, OutputBias, PostAttentionNorm, GateUp, GateUpBias, Down, DownBias])
+        {
+            part?.Dispose();
+        }
+    }
+}

@@ -1,0 +1,98 @@
+using AdaEagle.Formats;
+using AdaEagle.Kernels;
+
+namespace AdaEagle.Models;
+
+/// <summary>
+/// The weights of a Llama-architecture model: grouped-query attention, rotary positions, RMSNorm, SwiGLU, tied or untied embeddings, optional
+/// biases. Immutable and shared by all sessions; a session makes its own <see cref="LlamaTarget"/>.
+/// </summary>
+public sealed class LlamaModel : IDisposable
+{
+    private LlamaModel(ModelConfig config, KernelPath path, WeightMatrix embedding, DecoderStack stack, NativeBuffer finalNorm, WeightMatrix lmHead)
+    {
+        Config = config;
+        Path = path;
+        Embedding = embedding;
+        Stack = stack;
+        FinalNorm = finalNorm;
+        LmHead = lmHead;
+        Blocks = new KvBlockPool(stack.CacheLayout);
+    }
+
+    /// <summary>The model's configuration.</summary>
+    public ModelConfig Config { get; }
+
+    /// <summary>The instruction set its weights are packed for.</summary>
+    public KernelPath Path { get; }
+
+    /// <summary>Bytes of weights that a pass over one row streams: layers and LM head.</summary>
+    public long PassBytes => Stack.ByteLength + LmHead.ByteLength;
+
+    /// <summary>How most of the weights are kept.</summary>
+    public WeightFormat Format => Stack.Layers[0].GateUp.Format;
+
+    internal WeightMatrix Embedding { get; }
+
+    internal DecoderStack Stack { get; }
+
+    internal NativeBuffer FinalNorm { get; }
+
+    internal WeightMatrix LmHead { get; }
+
+    internal KvBlockPool Blocks { get; }
+
+    /// <summary>Loads a Hugging Face folder: <c>config.json</c> and its weights.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="weights">How the weights are kept.</param>
+    /// <param name="path">The instruction set; by default the best of this processor.</param>
+    /// <exception cref="ModelFormatException">The folder holds no model that can be run; the message says why.</exception>
+    public static LlamaModel Load(string folder, WeightChoice weights = WeightChoice.Auto, KernelPath? path = null)
+    {
+        ModelConfig config = ModelConfig.Load(folder);
+        string configFile = System.IO.Path.Combine(folder, "config.json");
+        if (config.ModelType != "llama")
+        {
+            throw new ModelFormatException(configFile, "model_type", $"'{config.ModelType}' is not supported", "supported: llama");
+        }
+
+        if (config.Activation != "silu")
+        {
+            throw new ModelFormatException(configFile, "hidden_act", $"'{config.Activation}' is not supported", "supported: silu");
+        }
+
+        if (config.RopeScaling is { } scaling && scaling.Kind is not ("default" or "linear" or "llama3"))
+        {
+            throw new ModelFormatException(configFile, "rope_scaling", $"'{scaling.Kind}' is not supported", "supported: linear, llama3");
+        }
+
+        using ITensorSource source = Checkpoint.Open(folder);
+        var loader = new WeightLoader(source, weights, path ?? KernelPaths.Best);
+        LayerShape shape = LayerShape.Of(config);
+        WeightMatrix embedding = loader.Matrix(config.HiddenSize, ("model.embed_tokens.weight", config.VocabularySize));
+        DecoderLayer[] layers = [.. Enumerable.Range(0, config.LayerCount).Select(i => DecoderLayer.Load(loader, $"model.layers.{i}.", shape, inputNorm: true))];
+        NativeBuffer finalNorm = loader.Vector(("model.norm.weight", config.HiddenSize));
+        bool tied = config.TieWordEmbeddings || !loader.Has("lm_head.weight");
+        if (tied && !config.TieWordEmbeddings)
+        {
+            throw new ModelFormatException(source.Path, "lm_head.weight", "the tensor is missing, and config.json does not tie it to the embedding", "set tie_word_embeddings if it is tied");
+        }
+
+        WeightMatrix lmHead = tied ? embedding : loader.Matrix(config.HiddenSize, ("lm_head.weight", config.VocabularySize));
+        // Old checkpoints carry the rotary frequencies, some tied ones the LM head a second time.
+        loader.RequireAllUsed(name => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal) || (tied && name == "lm_head.weight"));
+        var rope = new RopeTable(config.HeadDimension, config.RopeTheta, config.RopeScaling);
+        var stack = new DecoderStack(shape, layers, rope, loader.Path);
+        return new LlamaModel(config, loader.Path, embedding, stack, finalNorm, lmHead);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Stack.Dispose();
+        FinalNorm.Dispose();
+        Embedding.Dispose();
+        LmHead.Dispose();
+        Blocks.Dispose();
+    }
+}

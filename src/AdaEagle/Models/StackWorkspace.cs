@@ -1,0 +1,142 @@
+using AdaEagle.Kernels;
+
+namespace AdaEagle.Models;
+
+/// <summary>
+/// The scratch memory of passes through a <see cref="DecoderStack"/>, one per engine and reused: nothing in it outlives a pass but what the
+/// pass was asked for. Rows are padded to whole vectors.
+/// </summary>
+internal sealed unsafe class StackWorkspace : IDisposable
+{
+    private readonly NativeBuffer _residual, _queryKeyValue, _attention, _gateUp, _inner, _sum;
+    private readonly WorkerScratch[] _scratch;
+    private readonly PaddedCounter[] _counters;
+    private int _reservedPositions;
+
+    public StackWorkspace(DecoderStack stack, int maxRows, int workers)
+    {
+        LayerShape shape = stack.Shape;
+        MaxRows = maxRows;
+        HiddenStride = Pad(shape.Hidden);
+        QueryKeyValueStride = Pad(shape.QueryWidth + (2 * shape.KeyValueWidth));
+        AttentionStride = Pad(shape.QueryWidth);
+        InnerStride = Pad(shape.Inner);
+        GateUpStride = 2 * InnerStride;
+        _residual = NativeBuffer.OfFloats((long)maxRows * HiddenStride);
+        _queryKeyValue = NativeBuffer.OfFloats((long)maxRows * QueryKeyValueStride);
+        _attention = NativeBuffer.OfFloats((long)maxRows * AttentionStride);
+        _gateUp = NativeBuffer.OfFloats((long)maxRows * GateUpStride);
+        _inner = NativeBuffer.OfFloats((long)maxRows * InnerStride);
+        _sum = NativeBuffer.OfFloats((long)maxRows * HiddenStride);
+        _scratch = [.. Enumerable.Range(0, workers).Select(_ => new WorkerScratch(maxRows, HiddenStride, shape.HeadDimension))];
+        _counters = new PaddedCounter[(stack.Layers.Count * 4) + 8];
+        ReservePositions(512);
+    }
+
+    public int MaxRows { get; }
+
+    public int HiddenStride { get; }
+
+    public int QueryKeyValueStride { get; }
+
+    public int AttentionStride { get; }
+
+    public int InnerStride { get; }
+
+    public int GateUpStride { get; }
+
+    /// <summary>The residual stream [rows, hidden].</summary>
+    public float* Residual => _residual.Floats;
+
+    public float* QueryKeyValue => _queryKeyValue.Floats;
+
+    public float* Attention => _attention.Floats;
+
+    public float* GateUp => _gateUp.Floats;
+
+    public float* Inner => _inner.Floats;
+
+    /// <summary>What a sublayer adds to the residual stream.</summary>
+    public float* Sum => _sum.Floats;
+
+    public WorkerScratch Scratch(Worker worker) => _scratch[worker.Index];
+
+    /// <summary>Makes room for attention over <paramref name="positions"/>. Not to be called inside a pass.</summary>
+    public void ReservePositions(int positions)
+    {
+        if (positions > _reservedPositions)
+        {
+            _reservedPositions = Math.Max(positions, 2 * _reservedPositions);
+            foreach (WorkerScratch scratch in _scratch)
+            {
+                scratch.ReservePositions(_reservedPositions);
+            }
+        }
+    }
+
+    /// <summary>Sets all work counters to zero. Not to be called inside a pass.</summary>
+    public void ResetCounters() => Array.Clear(_counters);
+
+    /// <summary>
+    /// Hands out the next chunk of a product's groups: workers that are held up take fewer. The bits do not depend on who computes what.
+    /// </summary>
+    public bool NextChunk(int counter, int groups, int chunk, out int first, out int count)
+    {
+        first = (Interlocked.Increment(ref _counters[counter].Value) - 1) * chunk;
+        count = Math.Min(chunk, groups - first);
+        return count > 0;
+    }
+
+    public void Dispose()
+    {
+        foreach (NativeBuffer buffer in (NativeBuffer[])[_residual, _queryKeyValue, _attention, _gateUp, _inner, _sum])
+        {
+            buffer.Dispose();
+        }
+
+        foreach (WorkerScratch scratch in _scratch)
+        {
+            scratch.Dispose();
+        }
+    }
+
+    private static int Pad(int length) => (length + 15) & ~15;
+}
+
+/// <summary>What one worker needs for itself.</summary>
+internal sealed unsafe class WorkerScratch(int maxRows, int hiddenStride, int headDimension) : IDisposable
+{
+    private readonly NativeBuffer _normalized = NativeBuffer.OfFloats((long)maxRows * hiddenStride);
+    private readonly NativeBuffer _query = NativeBuffer.OfFloats(headDimension + 16);
+    private readonly NativeBuffer _output = NativeBuffer.OfFloats(headDimension + 16);
+    private NativeBuffer? _scores;
+
+    /// <summary>Normalised rows [rows, hidden].</summary>
+    public float* Normalized => _normalized.Floats;
+
+    /// <summary>A rotated query.</summary>
+    public float* Query => _query.Floats;
+
+    /// <summary>The output of one head.</summary>
+    public float* Output => _output.Floats;
+
+    /// <summary>Attention scores of one head over all positions.</summary>
+    public float* Scores => _scores!.Floats;
+
+    /// <summary>Slots of a row's path.</summary>
+    public int[] Path { get; } = new int[maxRows];
+
+    public void ReservePositions(int positions)
+    {
+        _scores?.Dispose();
+        _scores = NativeBuffer.OfFloats(positions + KvLayout.BlockPositions);
+    }
+
+    public void Dispose()
+    {
+        _normalized.Dispose();
+        _query.Dispose();
+        _output.Dispose();
+        _scores?.Dispose();
+    }
+}

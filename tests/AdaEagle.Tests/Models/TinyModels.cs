@@ -1,0 +1,149 @@
+using AdaEagle.Formats;
+using AdaEagle.Models;
+
+namespace AdaEagle.Tests.Models;
+
+/// <summary>Small random models on disk, and the plainest ways to run one.</summary>
+internal static class TinyModels
+{
+    /// <summary>A configuration with few parameters; vary it with <c>with</c>.</summary>
+    public static ModelConfig Config { get; } = new()
+    {
+        ModelType = "llama", Architectures = ["LlamaForCausalLM"], HiddenSize = 48, IntermediateSize = 80, LayerCount = 3, HeadCount = 4,
+        KeyValueHeadCount = 2, HeadDimension = 12, VocabularySize = 61, MaxPositions = 256, NormEpsilon = 1e-5f, TieWordEmbeddings = true,
+        EosTokens = [1], StoredType = TensorType.F32,
+    };
+
+    /// <summary>Writes a random model, and where <paramref name="head"/> is given an EAGLE-1 head beside it; returns the folder.</summary>
+    public static string Write(ModelConfig config, int seed, TensorType type = TensorType.F32, ModelConfig? head = null, float scale = 0.35f, bool headEmbedding = false)
+    {
+        string folder = Directory.CreateTempSubdirectory("adaeagle-").FullName;
+        var random = new Random(seed);
+        WriteModel(folder, config, LlamaTensors(config, random, type, scale));
+        if (head is not null)
+        {
+            WriteModel(Path.Combine(folder, "eagle"), head, HeadTensors(head, random, type, scale, headEmbedding));
+        }
+
+        return folder;
+    }
+
+    /// <summary>Logits of every position, in one pass.</summary>
+    public static float[][] Logits(LlamaModel model, ReadOnlySpan<int> tokens)
+    {
+        using var target = new LlamaTarget(model);
+        using KvCache cache = target.CreateCache(tokens.Length);
+        var rows = new PassRows(target.MaxRows);
+        foreach (int token in tokens)
+        {
+            rows.Add(cache, token, rows.Count - 1);
+        }
+
+        target.Forward(rows, PassRequest.AllLogits);
+        return [.. Enumerable.Range(0, rows.Count).Select(row => target.Logits(row).ToArray())];
+    }
+
+    /// <summary>Plain greedy decoding, one row a pass.</summary>
+    public static int[] Greedy(LlamaTarget target, ReadOnlySpan<int> prompt, int count)
+    {
+        using KvCache cache = target.CreateCache(prompt.Length + count);
+        var rows = new PassRows(target.MaxRows);
+        int[] output = new int[count];
+        for (int i = 0; i < prompt.Length + count - 1; i++)
+        {
+            rows.Clear();
+            rows.Add(cache, i < prompt.Length ? prompt[i] : output[i - prompt.Length]);
+            target.Forward(rows, PassRequest.AllLogits);
+            cache.CommitFirst(1);
+            if (i >= prompt.Length - 1)
+            {
+                output[i - prompt.Length + 1] = target.ArgMax(0);
+            }
+        }
+
+        return output;
+    }
+
+    private static void WriteModel(string folder, ModelConfig config, IEnumerable<TensorData> tensors)
+    {
+        Directory.CreateDirectory(folder);
+        File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJson());
+        SafeTensors.Write(Path.Combine(folder, "model.safetensors"), tensors);
+    }
+
+    private static IEnumerable<TensorData> LlamaTensors(ModelConfig config, Random random, TensorType type, float scale)
+    {
+        yield return Tensor("model.embed_tokens.weight", random, type, 1f, config.VocabularySize, config.HiddenSize);
+        for (int layer = 0; layer < config.LayerCount; layer++)
+        {
+            foreach (TensorData tensor in LayerTensors(config, $"model.layers.{layer}.", random, type, scale, inputNorm: true))
+            {
+                yield return tensor;
+            }
+        }
+
+        yield return Norm("model.norm.weight", random, type, config.HiddenSize);
+        if (!config.TieWordEmbeddings)
+        {
+            yield return Tensor("lm_head.weight", random, type, scale, config.VocabularySize, config.HiddenSize);
+        }
+    }
+
+    private static IEnumerable<TensorData> HeadTensors(ModelConfig head, Random random, TensorType type, float scale, bool embedding)
+    {
+        yield return Tensor("fc.weight", random, type, scale, head.HiddenSize, 2 * head.HiddenSize);
+        if (head.FcBias != false)
+        {
+            yield return Tensor("fc.bias", random, type, scale, head.HiddenSize);
+        }
+
+        foreach (TensorData tensor in LayerTensors(head, "layers.0.", random, type, scale, inputNorm: false))
+        {
+            yield return tensor;
+        }
+
+        if (embedding)
+        {
+            yield return Tensor("embed_tokens.weight", random, type, 1f, head.VocabularySize, head.HiddenSize);
+        }
+    }
+
+    private static IEnumerable<TensorData> LayerTensors(ModelConfig config, string prefix, Random random, TensorType type, float scale, bool inputNorm)
+    {
+        int hidden = config.HiddenSize, query = config.HeadCount * config.HeadDimension, keyValue = config.KeyValueHeadCount * config.HeadDimension;
+        if (inputNorm)
+        {
+            yield return Norm(prefix + "input_layernorm.weight", random, type, hidden);
+        }
+
+        (string Name, int Rows, int Columns, bool Bias)[] matrices =
+        [
+            ("self_attn.q_proj", query, hidden, config.AttentionBias || config.QkvBias),
+            ("self_attn.k_proj", keyValue, hidden, config.AttentionBias || config.QkvBias),
+            ("self_attn.v_proj", keyValue, hidden, config.AttentionBias || config.QkvBias),
+            ("self_attn.o_proj", hidden, query, config.AttentionBias),
+            ("mlp.gate_proj", config.IntermediateSize, hidden, config.MlpBias),
+            ("mlp.up_proj", config.IntermediateSize, hidden, config.MlpBias),
+            ("mlp.down_proj", hidden, config.IntermediateSize, config.MlpBias),
+        ];
+        foreach ((string name, int rows, int columns, bool bias) in matrices)
+        {
+            yield return Tensor($"{prefix}{name}.weight", random, type, scale, rows, columns);
+            if (bias)
+            {
+                yield return Tensor($"{prefix}{name}.bias", random, type, scale, rows);
+            }
+        }
+
+        yield return Norm(prefix + "post_attention_layernorm.weight", random, type, hidden);
+    }
+
+    private static TensorData Norm(string name, Random random, TensorType type, int length) =>
+        TensorData.FromF32(name, [length], [.. Enumerable.Range(0, length).Select(_ => 0.5f + random.NextSingle())], type);
+
+    private static TensorData Tensor(string name, Random random, TensorType type, float scale, params long[] shape)
+    {
+        long count = shape.Aggregate(1L, (a, b) => a * b);
+        return TensorData.FromF32(name, shape, [.. Enumerable.Range(0, (int)count).Select(_ => ((2 * random.NextSingle()) - 1) * scale)], type);
+    }
+}
