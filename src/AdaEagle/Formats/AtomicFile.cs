@@ -7,9 +7,10 @@ internal static class AtomicFile
     public static void Write(string path, Action<Stream> write)
     {
         string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
+        FileStream stream = new(temporary, FileMode.CreateNew, FileAccess.Write);
         try
         {
-            using (FileStream stream = new(temporary, FileMode.CreateNew, FileAccess.Write))
+            using (stream)
             {
                 write(stream);
                 stream.Flush(flushToDisk: true);

@@ -8,8 +8,11 @@ namespace AdaEagle.Formats;
 /// </summary>
 internal sealed class JsonConfig
 {
-    /// <summary>Real configurations have a few kilobytes; an index of shards reaches some megabytes.</summary>
-    public const int FileLimit = 64 << 20;
+    /// <summary>Longest configuration; real ones have a few kilobytes.</summary>
+    public const int ConfigLimit = 4 << 20;
+
+    /// <summary>Longest index of shards; real ones reach some megabytes.</summary>
+    public const int IndexLimit = 64 << 20;
 
     private const int MaxDepth = 32;
 
@@ -25,12 +28,12 @@ internal sealed class JsonConfig
     }
 
     /// <summary>Reads a file that must hold one JSON object.</summary>
-    public static JsonConfig Load(string path) => Parse(ReadText(path), path);
+    public static JsonConfig Load(string path, int limit = ConfigLimit) => Parse(ReadText(path, limit), path);
 
     /// <summary>The text of a file, which must be UTF-8 (with or without byte order mark).</summary>
-    public static string ReadText(string path)
+    public static string ReadText(string path, int limit)
     {
-        ReadOnlySpan<byte> bytes = RandomAccessFile.ReadAll(path, FileLimit);
+        ReadOnlySpan<byte> bytes = RandomAccessFile.ReadAll(path, limit);
         try
         {
             return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes.StartsWith(Encoding.UTF8.Preamble) ? bytes[3..] : bytes);

@@ -28,7 +28,7 @@ internal sealed class ShardedCheckpoint : ITensorSource
         ShardedCheckpoint checkpoint = new(index);
         try
         {
-            checkpoint.ReadIndex(JsonConfig.Load(index), extension, openShard);
+            checkpoint.ReadIndex(JsonConfig.Load(index, JsonConfig.IndexLimit), extension, openShard);
             return checkpoint;
         }
         catch
