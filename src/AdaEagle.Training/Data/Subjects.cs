@@ -44,7 +44,7 @@ public static partial class Subjects
         string prompt = (messages.FirstOrDefault(message => message.Role == "user") ?? messages[0]).Content;
         return category switch
         {
-            "api" when ApiPrompt().Match(prompt) is { Success: true } match => TypeOf(match.Groups["name"].Value),
+            "api" when ApiPrompt().Match(prompt) is { Success: true } match => TypeOf(match.Groups["name"].Value, isFullName: match.Groups["full"].Success),
             "shell" or "docs" when CommandPrompt().Match(prompt) is { Success: true } match => PageNumber().Replace(match.Groups["name"].Value, ""),
             _ => prompt,
         };
@@ -57,16 +57,13 @@ public static partial class Subjects
     }
 
     /// <summary>
-    /// The type in <c>Type</c>, <c>Type.Member</c>, <c>Name.Space.Type</c> or <c>Name.Space.Type.Member</c>. The last two look alike: the part
-    /// before the last is the type unless it is known to end a namespace.
+    /// The type in <c>Type</c> and <c>Type.Member</c>, as full names <c>Name.Space.Type</c> and <c>Name.Space.Type.Member</c>. The last two look alike:
+    /// the part before the last is the type unless it is known to end a namespace.
     /// </summary>
-    private static string TypeOf(string name)
-    {
-        string[] parts = name.Split('.');
-        return parts is [.., var owner, var last] ? (DotNetNamespaces.LastWords.Contains(owner) ? last : owner) : name;
-    }
+    private static string TypeOf(string name, bool isFullName) =>
+        name.Split('.') is [.., var owner, var last] ? (isFullName && DotNetNamespaces.LastWords.Contains(owner) ? last : owner) : name;
 
-    [GeneratedRegex(@"^(?:Describe (?<name>\S+)\.|What does (?<name>\S+) do\?|(?<name>\S+) in C#\?|Explain the \w+ (?<name>\S+) in \.NET\.)$")]
+    [GeneratedRegex(@"^(?:(?<full>Describe )(?<name>\S+)\.|What does (?<name>\S+) do\?|(?<name>\S+) in C#\?|Explain the \w+ (?<name>\S+) in \.NET\.)$")]
     private static partial Regex ApiPrompt();
 
     // "Command to print a line (sed)" before "name: what", whose colon may also occur inside the other forms.
