@@ -41,12 +41,9 @@ internal static class InflationPlanner
         }
 
         // The cost cannot be reached: then the size alone, with the head as small as it is.
-        foreach (int exponent in head is null ? [] : Widths(target, parameters))
+        if (head is not null && Widths(target, parameters).Select(exponent => Best(target, null, exponent, Limits[0], parameters, draftCost)).FirstOrDefault(found => found is not null) is { } large)
         {
-            if (Best(target, null, exponent, Limits[0], parameters, draftCost) is { } found)
-            {
-                return found with { Head = head with { Hidden = found.Target.Hidden } };
-            }
+            return large with { Head = head with { Hidden = large.Target.Hidden } };
         }
 
         throw new ArgumentException(
