@@ -68,13 +68,12 @@ internal static class InflationPlanner
     {
         int hidden = target.Hidden << (2 * exponent);
         (Inflation? Plan, double Penalty) best = (null, double.PositiveInfinity);
-        DecoderShape[] candidates = [.. Targets(target with { Hidden = hidden }, limits, parameters)];
         double ordinaryLayers = OrdinaryLayers(target with { Hidden = hidden }, parameters);
 
         // Numbers of neurons that every quantised format takes are worth a coarser fit; 64 is the finest that any takes.
-        foreach (int finest in head is null ? new[] { 256 } : [256, 64])
+        foreach (int finest in new[] { 256, 64 })
         {
-            foreach (DecoderShape candidate in candidates)
+            foreach (DecoderShape candidate in Targets(target with { Hidden = hidden }, limits, parameters, finest))
             {
                 double penalty = Penalty(candidate, ordinaryLayers, parameters);
                 if (head is null)
@@ -83,10 +82,10 @@ internal static class InflationPlanner
                     continue;
                 }
 
-                foreach (HeadShape grown in Heads(head with { Hidden = hidden }, candidate.Streamed * draftCost, finest))
+                double streamed = candidate.Streamed * draftCost;
+                foreach (HeadShape grown in Heads(head with { Hidden = hidden }, streamed, finest))
                 {
-                    double error = Math.Abs((grown.Streamed / (candidate.Streamed * draftCost)) - 1);
-                    Keep(new(exponent, candidate, grown), penalty + ErrorPenalty(error) + (0.5 * AttentionPenalty(grown.Layer, hidden)));
+                    Keep(new(exponent, candidate, grown), penalty + ErrorPenalty((grown.Streamed / streamed) - 1) + (0.5 * AttentionPenalty(grown.Layer, hidden)));
                 }
             }
 
@@ -107,14 +106,14 @@ internal static class InflationPlanner
         }
     }
 
-    private static IEnumerable<DecoderShape> Targets(DecoderShape original, (int Layers, int Ffn, int Queries) limits, long parameters)
+    private static IEnumerable<DecoderShape> Targets(DecoderShape original, (int Layers, int Ffn, int Queries) limits, long parameters, int finest)
     {
         foreach (LayerShape wider in WithMoreHeads(original.Layer, (int)Math.Min(int.MaxValue, (long)limits.Queries * original.Hidden)))
         {
             for (int layers = original.Layers; layers <= Math.Max(limits.Layers, original.Layers); layers++)
             {
                 DecoderShape shape = original with { Layers = layers, Layer = wider };
-                foreach (int ffn in Neurons(wider, original.Hidden, (double)(parameters - shape.Parameters) / layers, 256))
+                foreach (int ffn in Neurons(wider, original.Hidden, (double)(parameters - shape.Parameters) / layers, finest))
                 {
                     DecoderShape candidate = shape with { Layer = wider with { Ffn = ffn } };
                     bool ordinary = ffn <= Math.Max((long)limits.Ffn * original.Hidden, original.Layer.Ffn);
@@ -191,9 +190,9 @@ internal static class InflationPlanner
     private static double Penalty(DecoderShape candidate, double ordinaryLayers, long parameters) =>
         Math.Abs(Math.Log(candidate.Layers / ordinaryLayers))
         + AttentionPenalty(candidate.Layer, candidate.Hidden)
-        + ErrorPenalty(Math.Abs(((double)candidate.Parameters / parameters) - 1));
+        + ErrorPenalty(((double)candidate.Parameters / parameters) - 1);
 
-    private static double ErrorPenalty(double error) => 20 * error;
+    private static double ErrorPenalty(double error) => 20 * Math.Abs(error);
 
     private static double AttentionPenalty(LayerShape layer, int hidden) =>
         Math.Abs(Math.Log(layer.AttentionWeights(hidden) / (OrdinaryAttentionShare * layer.Parameters(hidden))));

@@ -1,0 +1,83 @@
+namespace AdaEagle.Tests.BenchModels;
+
+/// <summary>
+/// What a model folder computes for a text: everything that inflation must not change. <see cref="Ways"/> lists who computes it;
+/// a further way (the engine) is one more entry there.
+/// </summary>
+/// <param name="Features">Of every position, in the original's width.</param>
+/// <param name="Logits">Of every position.</param>
+/// <param name="Drafts">Outputs of the head over the text and over a chain of its own drafts, in the original's width; empty without a head.</param>
+/// <param name="DraftLogits">Logits of these.</param>
+/// <param name="Predictions">Of the LDLP, at every position; empty without one.</param>
+internal sealed record ModelOutputs(float[][] Features, float[][] Logits, float[][] Drafts, float[][] DraftLogits, float[] Predictions)
+{
+    private const int ChainLength = 3;
+
+    /// <summary>Computes the outputs of a model folder for a text; padded dimensions are asserted to be zero and cut off.</summary>
+    public delegate ModelOutputs Way(string folder, int[] tokens, int originalWidth);
+
+    /// <summary>The ways to compute them, by name.</summary>
+    public static IReadOnlyDictionary<string, Way> Ways { get; } = new Dictionary<string, Way> { ["scalar reference"] = OfReference };
+
+    /// <summary>By the scalar reference.</summary>
+    public static ModelOutputs OfReference(string folder, int[] tokens, int originalWidth)
+    {
+        using var model = new ReferenceModel(folder);
+        float[][] features = model.Features(tokens);
+        float[][] logits = [.. features.Select(model.Logits)];
+        float[][] drafts = [];
+        if (model.HasHead)
+        {
+            int[] next = [.. tokens.Skip(1), ArgMax(logits[^1])];
+            float[][] inputs = features;
+            for (int step = 0; step <= ChainLength; step++)
+            {
+                drafts = model.Draft(inputs, next);
+                inputs = [.. inputs, drafts[^1]];
+                next = [.. next, ArgMax(model.Logits(drafts[^1]))];
+            }
+        }
+
+        float[] predictions = model.HasPredictor ? [.. features.Select((feature, i) => model.Predict(tokens[i], feature))] : [];
+        return new(
+            [.. features.Select(row => Cut(row, originalWidth))],
+            logits,
+            [.. drafts.Select(row => Cut(row, originalWidth))],
+            [.. drafts.Select(model.Logits)],
+            predictions);
+    }
+
+    /// <summary>Asserts that two are the same bits.</summary>
+    public static void AssertSameBits(ModelOutputs expected, ModelOutputs actual)
+    {
+        AssertSameBits("features", expected.Features, actual.Features);
+        AssertSameBits("logits", expected.Logits, actual.Logits);
+        AssertSameBits("drafts", expected.Drafts, actual.Drafts);
+        AssertSameBits("draft logits", expected.DraftLogits, actual.DraftLogits);
+        AssertSameBits("predictions", [expected.Predictions], [actual.Predictions]);
+    }
+
+    private static void AssertSameBits(string what, float[][] expected, float[][] actual)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        for (int row = 0; row < expected.Length; row++)
+        {
+            Assert.Equal(expected[row].Length, actual[row].Length);
+            for (int k = 0; k < expected[row].Length; k++)
+            {
+                Assert.True(float.IsFinite(expected[row][k]), $"{what}, row {row}, {k}: the original gives {expected[row][k]}.");
+                Assert.True(
+                    BitConverter.SingleToInt32Bits(expected[row][k]) == BitConverter.SingleToInt32Bits(actual[row][k]),
+                    $"{what}, row {row}, {k}: {expected[row][k]:R} became {actual[row][k]:R}.");
+            }
+        }
+    }
+
+    private static float[] Cut(float[] row, int width)
+    {
+        Assert.All(row.Skip(width), value => Assert.Equal(0, value));
+        return row[..width];
+    }
+
+    private static int ArgMax(float[] values) => Array.IndexOf(values, values.Max());
+}
