@@ -8,6 +8,10 @@ namespace AdaEagle.Tests.BenchModels;
 public class InflationTests
 {
     private static readonly int[] Text = [3, 17, 60, 1, 1, 42, 8, 23, 5];
+    private static readonly int[] SeedText = [11, 402, 1999, 77, 5];
+
+    // The narrow instruction sets take their time over a hundred million weights; small models cover them.
+    private static readonly string[] SeedWays = [ModelOutputs.Ways.Keys.First(), ModelOutputs.Ways.Keys.Last()];
 
     public static TheoryData<string, int, bool, int, bool, bool, bool> Cases()
     {
@@ -37,10 +41,21 @@ public class InflationTests
             TinyModels.Inflate(folder[$"{type}"], folder[$"{type}-inflated"], source => TinyModels.Grow(source.Target.Shape, source.Head!.Shape, widthExponent));
 
             ModelOutputs expected = ModelOutputs.Ways[way](folder[$"{type}"], Text, shape.Hidden);
-            Assert.NotEmpty(expected.Drafts);
-            Assert.NotEmpty(expected.Predictions);
+            Assert.NotEmpty(expected.Features);
             ModelOutputs.AssertSameBits(expected, ModelOutputs.Ways[way](folder[$"{type}-inflated"], Text, shape.Hidden));
         }
+    }
+
+    [Fact]
+    public void The_comparison_covers_head_and_predictor()
+    {
+        using var folder = new TemporaryFolder();
+        DecoderShape shape = TinyModels.Shape(tied: true, groupSize: 1, attentionBias: false, mlpBias: false);
+        TinyModels.Write(folder.Path, shape, TinyModels.HeadFor(shape, fcBias: true, ownEmbedding: false), TensorType.F32);
+        ModelOutputs outputs = ModelOutputs.OfReference(folder.Path, Text, shape.Hidden);
+        Assert.True(outputs.Drafts.Length > Text.Length, "A chain of the head's own drafts follows the text.");
+        Assert.Equal(Text.Length, outputs.Predictions.Length);
+        Assert.True(outputs.Predictions.Distinct().Count() > 1, "The predictor tells positions apart.");
     }
 
     [Fact]
@@ -104,15 +119,13 @@ public class InflationTests
         Fixtures.RequireCases("eagle", count);
     }
 
-    [Theory]
-    [InlineData(110, 0.05)]
-    [InlineData(150, 0.1)]
-    public void The_seed_model_at_a_real_models_size_computes_the_same_bits(int millions, double draftCost)
+    [Fact]
+    public void The_seed_model_at_a_real_models_size_computes_the_same_bits()
     {
         string seed = SeedModel();
         using var folder = new TemporaryFolder();
-        TinyModels.Inflate(seed, folder["large"], source => InflationPlanner.Plan(source.Target.Shape, source.Head!.Shape, millions * 1_000_000L, draftCost));
-        Compare(seed, folder["large"], [11, 402, 1999, 77, 5]);
+        TinyModels.Inflate(seed, folder["large"], source => InflationPlanner.Plan(source.Target.Shape, source.Head!.Shape, 110_000_000, 0.05));
+        Compare(seed, folder["large"], SeedText, SeedWays);
     }
 
     [Fact]
@@ -121,7 +134,7 @@ public class InflationTests
         string seed = SeedModel();
         using var folder = new TemporaryFolder();
         TinyModels.Inflate(seed, folder["wide"], source => TinyModels.Grow(source.Target.Shape, source.Head!.Shape, 1));
-        Compare(seed, folder["wide"], [11, 402, 1999, 77, 5]);
+        Compare(seed, folder["wide"], SeedText, SeedWays);
         Assert.Equal(File.ReadAllBytes(Path.Combine(seed, "tokenizer.json")), File.ReadAllBytes(Path.Combine(folder["wide"], "tokenizer.json")));
     }
 
@@ -130,16 +143,16 @@ public class InflationTests
         using var folder = new TemporaryFolder();
         CopyModel(model, head, folder["small"]);
         TinyModels.Inflate(folder["small"], folder["large"], source => TinyModels.Grow(source.Target.Shape, source.Head?.Shape, widthExponent));
-        Compare(folder["small"], folder["large"], Text);
+        Compare(folder["small"], folder["large"], Text, ModelOutputs.Ways.Keys);
         return 1;
     }
 
-    private static void Compare(string small, string large, int[] tokens)
+    private static void Compare(string small, string large, int[] tokens, IEnumerable<string> ways)
     {
         int hidden = ModelConfig.Load(small).HiddenSize;
-        foreach (ModelOutputs.Way way in ModelOutputs.Ways.Values)
+        foreach (string way in ways)
         {
-            ModelOutputs.AssertSameBits(way(small, tokens, hidden), way(large, tokens, hidden));
+            ModelOutputs.AssertSameBits(ModelOutputs.Ways[way](small, tokens, hidden), ModelOutputs.Ways[way](large, tokens, hidden));
         }
     }
 

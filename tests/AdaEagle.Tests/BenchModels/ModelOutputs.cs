@@ -1,3 +1,6 @@
+using AdaEagle.Kernels;
+using AdaEagle.Models;
+
 namespace AdaEagle.Tests.BenchModels;
 
 /// <summary>
@@ -16,8 +19,11 @@ internal sealed record ModelOutputs(float[][] Features, float[][] Logits, float[
     /// <summary>Computes the outputs of a model folder for a text; padded dimensions are asserted to be zero and cut off.</summary>
     public delegate ModelOutputs Way(string folder, int[] tokens, int originalWidth);
 
-    /// <summary>The ways to compute them, by name.</summary>
-    public static IReadOnlyDictionary<string, Way> Ways { get; } = new Dictionary<string, Way> { ["scalar reference"] = OfReference };
+    /// <summary>The ways to compute them, by name: the reference, and the engine on every instruction set that this processor has.</summary>
+    public static IReadOnlyDictionary<string, Way> Ways { get; } = KernelPaths.Available
+        .Select(path => KeyValuePair.Create<string, Way>($"engine, {path}", (folder, tokens, width) => OfEngine(folder, tokens, width, path)))
+        .Prepend(KeyValuePair.Create<string, Way>("scalar reference", OfReference))
+        .ToDictionary();
 
     /// <summary>By the scalar reference.</summary>
     public static ModelOutputs OfReference(string folder, int[] tokens, int originalWidth)
@@ -45,6 +51,27 @@ internal sealed record ModelOutputs(float[][] Features, float[][] Logits, float[
             [.. drafts.Select(row => Cut(row, originalWidth))],
             [.. drafts.Select(model.Logits)],
             predictions);
+    }
+
+    /// <summary>By the engine: the target alone.</summary>
+    private static ModelOutputs OfEngine(string folder, int[] tokens, int originalWidth, KernelPath path)
+    {
+        using var model = LlamaModel.Load(folder, path: path);
+        using var target = new LlamaTarget(model);
+        using KvCache cache = target.CreateCache(tokens.Length);
+        var rows = new PassRows(tokens.Length);
+        for (int i = 0; i < tokens.Length; i++)
+        {
+            rows.Add(cache, tokens[i], i - 1);
+        }
+
+        target.Forward(rows, PassRequest.AllLogits);
+        return new(
+            [.. tokens.Select((_, row) => Cut(target.Feature(row).ToArray(), originalWidth))],
+            [.. tokens.Select((_, row) => target.Logits(row).ToArray())],
+            [],
+            [],
+            []);
     }
 
     /// <summary>Asserts that two are the same bits.</summary>
