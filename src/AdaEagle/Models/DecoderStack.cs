@@ -36,7 +36,7 @@ internal sealed unsafe class DecoderStack : IDisposable
     public void Prepare(StackWorkspace workspace, PassRows rows)
     {
         int positions = 0;
-        for (int row = 0; row < rows.Count; row++)
+        for (int row = rows.Start; row < rows.Count; row++)
         {
             positions = Math.Max(positions, rows.Slot(row) + 1);
         }
@@ -86,7 +86,7 @@ internal sealed unsafe class DecoderStack : IDisposable
     {
         DecoderLayer layer = Layers[index];
         WorkerScratch scratch = workspace.Scratch(worker);
-        int count = rows.Count, hidden = workspace.HiddenStride, counter = index * 4;
+        int count = rows.Active, hidden = workspace.HiddenStride, counter = index * 4;
         float* input = layer.InputNorm is { } norm ? Normalize(scratch, workspace, count, norm) : workspace.Residual;
         Product(worker, workspace, counter, layer.QueryKeyValue, layer.QueryKeyValueBias, input, hidden, count, workspace.QueryKeyValue, workspace.QueryKeyValueStride);
         worker.Barrier();
@@ -181,12 +181,12 @@ internal sealed unsafe class DecoderStack : IDisposable
             // A key/value head and everything that reads it stay with one worker: no barrier between.
             for (int head = worker.Index; head < heads; head += worker.Count)
             {
-                for (int row = 0; row < rows.Count; row++)
+                for (int row = rows.Start; row < rows.Count; row++)
                 {
                     StoreKeyValue(workspace, rows, row, layer, head);
                 }
 
-                for (int row = 0; row < rows.Count; row++)
+                for (int row = rows.Start; row < rows.Count; row++)
                 {
                     AttendRow(workspace, workspace.Scratch(worker), rows, row, layer, head, head * Shape.HeadsPerGroup, Shape.HeadsPerGroup);
                 }
@@ -195,16 +195,16 @@ internal sealed unsafe class DecoderStack : IDisposable
             return;
         }
 
-        for (int task = worker.Index; task < rows.Count * heads; task += worker.Count)
+        for (int task = worker.Index; task < rows.Active * heads; task += worker.Count)
         {
-            StoreKeyValue(workspace, rows, task / heads, layer, task % heads);
+            StoreKeyValue(workspace, rows, rows.Start + (task / heads), layer, task % heads);
         }
 
         worker.Barrier();
-        for (int task = worker.Index; task < rows.Count * Shape.Heads; task += worker.Count)
+        for (int task = worker.Index; task < rows.Active * Shape.Heads; task += worker.Count)
         {
             int head = task % Shape.Heads;
-            AttendRow(workspace, workspace.Scratch(worker), rows, task / Shape.Heads, layer, head / Shape.HeadsPerGroup, head, 1);
+            AttendRow(workspace, workspace.Scratch(worker), rows, rows.Start + (task / Shape.Heads), layer, head / Shape.HeadsPerGroup, head, 1);
         }
     }
 
@@ -213,7 +213,7 @@ internal sealed unsafe class DecoderStack : IDisposable
         KvCache cache = rows.Cache(row);
         (int block, int offset) = (rows.Slot(row) / KvLayout.BlockPositions, rows.Slot(row) % KvLayout.BlockPositions);
         int width = Shape.HeadDimension;
-        float* key = workspace.QueryKeyValue + ((nint)row * workspace.QueryKeyValueStride) + Shape.QueryWidth + (head * width);
+        float* key = workspace.QueryKeyValue + ((nint)(row - rows.Start) * workspace.QueryKeyValueStride) + Shape.QueryWidth + (head * width);
         float* value = key + Shape.KeyValueWidth;
         Rope.Rotate(key, rows.Position(row), cache.Keys(layer, head, block) + offset, KvLayout.BlockPositions);
         float* stored = cache.Values(layer, head, block) + (offset * cache.Layout.ValueStride);
@@ -234,7 +234,7 @@ internal sealed unsafe class DecoderStack : IDisposable
         float* scores = scratch.Scores;
         for (int head = firstHead; head < firstHead + headCount; head++)
         {
-            float* query = workspace.QueryKeyValue + ((nint)row * workspace.QueryKeyValueStride) + (head * width);
+            float* query = workspace.QueryKeyValue + ((nint)(row - rows.Start) * workspace.QueryKeyValueStride) + (head * width);
             Rope.Rotate(query, position, scratch.Query);
             for (int at = 0; at < slots; at += KvLayout.BlockPositions)
             {
@@ -264,7 +264,7 @@ internal sealed unsafe class DecoderStack : IDisposable
             }
 
             Vector.DivideBy(output, sum, stride);
-            float* result = workspace.Attention + ((nint)row * workspace.AttentionStride) + (head * width);
+            float* result = workspace.Attention + ((nint)(row - rows.Start) * workspace.AttentionStride) + (head * width);
             new ReadOnlySpan<float>(output, width).CopyTo(new Span<float>(result, width));
         }
     }

@@ -52,17 +52,17 @@ public sealed unsafe class LlamaTarget : ITarget
     {
         ArgumentNullException.ThrowIfNull(rows);
         ArgumentNullException.ThrowIfNull(request);
-        if (rows.Count == 0 || rows.Count > MaxRows)
+        if (rows.Active == 0 || rows.Active > MaxRows)
         {
-            throw new ArgumentException($"A pass has 1 to {MaxRows} rows, not {rows.Count}.", nameof(rows));
+            throw new ArgumentException($"A pass has 1 to {MaxRows} rows, not {rows.Active}.", nameof(rows));
         }
 
-        if (rows.Count - request.LogitsFrom > MaxLogitRows)
+        if (rows.Active - request.LogitsFrom > MaxLogitRows)
         {
             throw new ArgumentException($"At most {MaxLogitRows} rows get logits.", nameof(request));
         }
 
-        for (int row = 0; row < rows.Count; row++)
+        for (int row = rows.Start; row < rows.Count; row++)
         {
             if ((uint)rows.Token(row) >= (uint)VocabularySize)
             {
@@ -148,7 +148,7 @@ public sealed unsafe class LlamaTarget : ITarget
         {
             _rows = rows;
             Request = request;
-            RowCount = rows.Count;
+            RowCount = rows.Active;
         }
 
         public override void Execute(Worker worker)
@@ -158,7 +158,7 @@ public sealed unsafe class LlamaTarget : ITarget
             int count = RowCount, stride = workspace.HiddenStride, hidden = model.Config.HiddenSize;
             for (int row = worker.Index; row < count; row += worker.Count)
             {
-                model.Embedding.UnpackRow(_rows.Token(row), workspace.Residual + ((nint)row * stride));
+                model.Embedding.UnpackRow(_rows.Token(_rows.Start + row), workspace.Residual + ((nint)row * stride));
             }
 
             worker.Barrier();

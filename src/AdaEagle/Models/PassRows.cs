@@ -29,8 +29,17 @@ public sealed class PassRows
     /// <summary>Rows so far.</summary>
     public int Count { get; private set; }
 
+    /// <summary>The first row that the next pass runs: rows before it ran in earlier passes, and are still staged as ancestors.</summary>
+    public int Start { get; private set; }
+
+    /// <summary>Rows that the next pass runs; its results are numbered from 0 = <see cref="Start"/>.</summary>
+    public int Active => Count - Start;
+
     /// <summary>Takes all rows away; the caches keep what was staged.</summary>
-    public void Clear() => Count = 0;
+    public void Clear() => Count = Start = 0;
+
+    /// <summary>Keeps the rows so far as ancestors of the rows to come: a draft grows so, pass by pass.</summary>
+    public void Continue() => Start = Count;
 
     /// <summary>
     /// Adds a row and stages it in its sequence's cache.
