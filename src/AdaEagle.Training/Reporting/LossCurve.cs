@@ -33,6 +33,8 @@ public static class LossCurve
             }
         }
 
+        plot.Axes.AutoScale();
+        plot.Axes.SetLimitsX(0, plot.Axes.GetLimits().Right);
         plot.ShowLegend(Alignment.UpperRight);
         plot.Grid.MajorLineColor = Colors.Black.WithOpacity(0.1);
         string temporary = pngPath + ".new";
