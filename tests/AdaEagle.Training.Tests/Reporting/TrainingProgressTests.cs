@@ -2,10 +2,12 @@ using Spectre.Console;
 
 namespace AdaEagle.Training.Tests.Reporting;
 
-public class TrainingProgressTests
+public sealed class TrainingProgressTests : IDisposable
 {
     private readonly StringWriter _written = new();
     private readonly ManualClock _clock = new();
+
+    public void Dispose() => _written.Dispose();
 
     [Fact]
     public void Redirected_it_writes_a_plain_line_every_ten_seconds_and_the_last_step()
@@ -51,7 +53,7 @@ public class TrainingProgressTests
         _clock.Advance(TimeSpan.FromSeconds(10));
         progress.Report(901, 2, tokens: 100);
 
-        Assert.Equal("target: step 901/1000, loss 2.000, 10 tokens/s, 16 min left", Assert.Single(Lines()));
+        Assert.Equal("target: step 901/1000, loss 2.000, 10 tokens/s, 17 min left", Assert.Single(Lines()));
     }
 
     [Fact]
