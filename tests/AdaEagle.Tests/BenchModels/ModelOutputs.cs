@@ -14,6 +14,9 @@ namespace AdaEagle.Tests.BenchModels;
 /// <param name="Predictions">Of the LDLP, at every position; empty without one.</param>
 internal sealed record ModelOutputs(float[][] Features, float[][] Logits, float[][] Drafts, float[][] DraftLogits, float[] Predictions)
 {
+    /// <summary>The name of the scalar reference's way.</summary>
+    public const string Reference = "scalar reference";
+
     private const int ChainLength = 3;
 
     /// <summary>Computes the outputs of a model folder for a text; padded dimensions are asserted to be zero and cut off.</summary>
@@ -21,9 +24,12 @@ internal sealed record ModelOutputs(float[][] Features, float[][] Logits, float[
 
     /// <summary>The ways to compute them, by name: the reference, and the engine on every instruction set that this processor has.</summary>
     public static IReadOnlyDictionary<string, Way> Ways { get; } = KernelPaths.Available
-        .Select(path => KeyValuePair.Create<string, Way>($"engine, {path}", (folder, tokens, width) => OfEngine(folder, tokens, width, path)))
-        .Prepend(KeyValuePair.Create<string, Way>("scalar reference", OfReference))
+        .Select(path => KeyValuePair.Create<string, Way>(Engine(path), (folder, tokens, width) => OfEngine(folder, tokens, width, path)))
+        .Prepend(KeyValuePair.Create<string, Way>(Reference, OfReference))
         .ToDictionary();
+
+    /// <summary>The name of the engine's way on one instruction set.</summary>
+    public static string Engine(KernelPath path) => $"engine, {path}";
 
     /// <summary>By the scalar reference.</summary>
     public static ModelOutputs OfReference(string folder, int[] tokens, int originalWidth)
