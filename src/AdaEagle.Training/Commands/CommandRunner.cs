@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using AdaEagle.Formats;
+using AdaEagle.Tokenization;
 using AdaEagle.Training.Data;
 
 namespace AdaEagle.Training.Commands;
@@ -15,41 +16,50 @@ internal static class CommandRunner
     public const int WrongUsage = 2;
     public const int Stopped = 130;
 
-    public static int Run(RootCommand root, string[] args)
+    private const string Tool = "adaeagle-train";
+
+    public static int Run(RootCommand root, string[] args) => Run(root, args, Console.Out, Console.Error);
+
+    public static int Run(RootCommand root, string[] args, TextWriter output, TextWriter error)
     {
+        root.HelpName = Tool;
+        CommandWithExamples.ShowIn(root);
         ParseResult parsed = root.Parse(args);
-        if (parsed.Errors.Count > 0)
+        if (parsed.Errors.Count > 0 && parsed.Action is not { ClearsParseErrors: true })
         {
-            return Fail($"{string.Join(" ", parsed.Errors.Select(error => error.Message))} See: {Name(parsed.CommandResult)} --help", WrongUsage);
+            string problem = parsed.UnmatchedTokens is [var unknown, ..]
+                ? $"'{unknown}' is no command or option here."
+                : string.Join(" ", parsed.Errors.Select(wrong => wrong.Message));
+            return Fail(error, $"{problem} See: {Name(parsed.CommandResult)} --help", WrongUsage);
         }
 
         try
         {
-            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, Output = output, Error = error });
         }
         catch (OperationCanceledException)
         {
-            return Fail("stopped", Stopped);
+            return Fail(error, "stopped", Stopped);
         }
         catch (Exception exception) when (IsExpected(exception))
         {
-            return Fail(exception.Message, Failed);
+            return Fail(error, exception.Message, Failed);
         }
     }
 
     /// <summary>What can go wrong with files and arguments; anything else is a defect, whose stack we want to see.</summary>
     private static bool IsExpected(Exception exception) =>
-        exception is CorpusException or ModelFormatException or IOException or UnauthorizedAccessException or InvalidDataException or CommandException;
+        exception is CorpusException or ModelFormatException or ChatTemplateException or IOException or UnauthorizedAccessException or InvalidDataException or CommandException;
 
-    private static int Fail(string message, int code)
+    private static int Fail(TextWriter error, string message, int code)
     {
-        Console.Error.WriteLine($"adaeagle-train: {message.ReplaceLineEndings(" ")}");
+        error.WriteLine($"{Tool}: {message.ReplaceLineEndings(" ")}");
         return code;
     }
 
     private static string Name(SymbolResult? result) => result switch
     {
-        CommandResult { Command: RootCommand } or null => "adaeagle-train",
+        CommandResult { Command: RootCommand } or null => Tool,
         CommandResult command => $"{Name(command.Parent)} {command.Command.Name}",
         _ => Name(result.Parent),
     };

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 
 namespace AdaEagle.Training.Commands;
 
@@ -21,7 +22,26 @@ internal static class CommonOptions
         Description = "Train on the held-out documents too (about an eighth of the subjects, kept for the draft-length predictor).",
     };
 
-    public static Option<int> Seed() => new("--seed") { Description = "Seed of everything random in the run.", HelpName = "N", DefaultValueFactory = _ => 1 };
+    /// <summary>A whole number between two others; anything else is an error of the command line.</summary>
+    public static Option<int> Whole(string name, string description, int usual, int least, int most) => new(name)
+    {
+        Description = description,
+        HelpName = "N",
+        DefaultValueFactory = _ => usual,
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value;
+            if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most)
+            {
+                return value;
+            }
+
+            result.AddError($"{name} is {text}; it must be a whole number from {least} to {most}.");
+            return 0;
+        },
+    };
+
+    public static Option<int> Seed() => Whole("--seed", "Seed of everything random in the run.", usual: 1, 0, int.MaxValue);
 
     public static Option<bool> Json() => new("--json") { Description = "Write the result as JSON." };
 }

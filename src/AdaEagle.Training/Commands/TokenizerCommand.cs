@@ -13,32 +13,16 @@ internal static class TokenizerCommand
     private static readonly Option<DirectoryInfo> Out = CommonOptions.Out("Folder for tokenizer.json, tokenizer_config.json and generation_config.json.");
     private static readonly Option<bool> AllDocuments = CommonOptions.AllDocuments();
     private static readonly Option<bool> AsJson = CommonOptions.Json();
-    private static readonly Option<int> Vocabulary = new("--vocabulary")
-    {
-        Description = "Number of tokens, special tokens and the 256 bytes included.",
-        HelpName = "N",
-        DefaultValueFactory = _ => 4096,
-    };
+    private static readonly Option<int> Vocabulary = CommonOptions.Whole(
+        "--vocabulary", "Number of tokens, special tokens and the 256 bytes included.", usual: 4096, TokenizerFolder.SpecialTokens.Count + 256, 1 << 20);
 
     public static Command Create()
     {
-        int least = TokenizerFolder.SpecialTokens.Count + 256;
-        Vocabulary.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is var size && (size < least || size > 1 << 20))
-            {
-                result.AddError($"--vocabulary is {size}; it must lie between {least} and {1 << 20}.");
-            }
-        });
-        var command = new Command(
+        var command = new CommandWithExamples(
             "tokenizer",
-            """
-            Trains a byte-level BPE tokenizer on a corpus. The result depends on the texts and the size alone, there is no seed.
-
-            Examples:
-              adaeagle-train tokenizer --corpus corpus/train.jsonl.gz --out model
-              adaeagle-train tokenizer --corpus a.jsonl notes.txt --vocabulary 1024 --all-documents --out model
-            """)
+            "Trains a byte-level BPE tokenizer on a corpus. The result depends on the texts and the size alone; there is no seed.",
+            "adaeagle-train tokenizer --corpus corpus/train.jsonl.gz --out model",
+            "adaeagle-train tokenizer --corpus a.jsonl notes.txt --vocabulary 1024 --all-documents --out model")
         { CorpusFiles, Vocabulary, Out, AllDocuments, AsJson };
         command.SetAction(Run);
         return command;
@@ -70,7 +54,7 @@ internal static class TokenizerCommand
         string folder = arguments.GetRequiredValue(Out).FullName;
         TokenizerFolder.Write(folder, vocabulary);
         double seconds = watch.Elapsed.TotalSeconds;
-        Console.WriteLine(arguments.GetValue(AsJson)
+        arguments.InvocationConfiguration.Output.WriteLine(arguments.GetValue(AsJson)
             ? JsonSerializer.Serialize(new { folder, vocabulary = vocabulary.Tokens.Count, merges = vocabulary.Merges.Count, documents, heldOut, characters, seconds })
             : $"{folder}: {vocabulary.Tokens.Count} tokens, {vocabulary.Merges.Count} merges from {documents} documents ({characters / 1e6:0.0} M characters, {heldOut} documents held out) in {seconds:0.0} s");
         return 0;

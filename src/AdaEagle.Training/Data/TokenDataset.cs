@@ -32,8 +32,8 @@ public sealed class TokenDataset
     public static TokenDataset Build(IEnumerable<CorpusDocument> documents, ITokenizer tokenizer, ChatTemplate template)
     {
         FrozenSet<string> specialTokens = SpecialTexts(tokenizer);
-        var tokenised = documents.AsParallel().AsOrdered()
-            .Select(document => (document.Category, Ids: Tokenise(document, tokenizer, template, specialTokens))).ToArray();
+        var tokenised = ParallelWork.Run(() => documents.AsParallel().AsOrdered()
+            .Select(document => (document.Category, Ids: Tokenise(document, tokenizer, template, specialTokens))).ToArray());
         long total = tokenised.Sum(document => (long)document.Ids.Length);
         if (total > Array.MaxLength)
         {

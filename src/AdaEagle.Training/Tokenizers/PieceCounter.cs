@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.RegularExpressions;
+using AdaEagle.Training.Data;
 
 namespace AdaEagle.Training.Tokenizers;
 
@@ -14,7 +15,7 @@ internal static partial class PieceCounter
     public static Dictionary<string, long> Count(IEnumerable<string> texts)
     {
         var total = new Dictionary<string, long>();
-        Parallel.ForEach(
+        ParallelWork.Run(() => Parallel.ForEach(
             Partitioner.Create(texts, EnumerablePartitionerOptions.None),
             () => new Dictionary<string, long>(),
             (text, _, counts) =>
@@ -37,7 +38,7 @@ internal static partial class PieceCounter
                         total[piece] = total.GetValueOrDefault(piece) + count;
                     }
                 }
-            });
+            }));
         return total;
     }
 
