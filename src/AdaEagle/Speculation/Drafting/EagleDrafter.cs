@@ -37,6 +37,9 @@ public sealed class EagleDrafter : IDrafter
     /// <inheritdoc/>
     public string Name => "eagle";
 
+    /// <summary>Committed pairs that wait for the next draft.</summary>
+    public int QueuedRows => _queued;
+
     /// <summary>Committed pairs that the head's cache holds.</summary>
     public int CommittedRows => _cache?.Length ?? 0;
 
