@@ -133,6 +133,50 @@ internal sealed class JsonConfig
         { } other => throw Fault(key, $"expected an object, found {Shown(other)}"),
     };
 
+    /// <summary>An array of objects; empty if absent.</summary>
+    public JsonConfig[] Objects(string key) => Find(key) switch
+    {
+        null => [],
+        { ValueKind: JsonValueKind.Array } array => [.. array.EnumerateArray().Select((item, i) => item.ValueKind == JsonValueKind.Object
+            ? new JsonConfig(item, _file, $"{_prefix}{key}[{i}].")
+            : throw Fault($"{key}[{i}]", $"expected an object, found {Shown(item)}"))],
+        { } other => throw Fault(key, $"expected an array of objects, found {Shown(other)}"),
+    };
+
+    /// <summary>An array whose items are strings or arrays of strings; a string comes as an array of one. Empty if absent.</summary>
+    public IEnumerable<string[]> TextsOrLists(string key)
+    {
+        if (Find(key) is not { } array)
+        {
+            yield break;
+        }
+
+        if (array.ValueKind != JsonValueKind.Array)
+        {
+            throw Fault(key, $"expected an array, found {Shown(array)}");
+        }
+
+        foreach (JsonElement item in array.EnumerateArray())
+        {
+            yield return item.ValueKind == JsonValueKind.Array ? [.. item.EnumerateArray().Select(text => ToText(text, key))] : [ToText(item, key)];
+        }
+    }
+
+    /// <summary>A pair of a string and a whole number, written as an array of two.</summary>
+    public (string Text, int Number)? TextAndInt(string key, int least, int most) => Find(key) switch
+    {
+        null => null,
+        { ValueKind: JsonValueKind.Array } array when array.GetArrayLength() == 2 => (ToText(array[0], key), ToInt(array[1], key, least, most)),
+        { } other => throw Fault(key, $"expected a string and a number, found {Shown(other)}"),
+    };
+
+    /// <summary>All keys, every value a whole number in a range.</summary>
+    public IEnumerable<KeyValuePair<string, int>> AllInts(int least, int most) =>
+        _object.EnumerateObject().Select(p => new KeyValuePair<string, int>(Name(p), ToInt(p.Value, Name(p), least, most)));
+
+    /// <summary>True if the key is there and not null.</summary>
+    public bool Has(string key) => Find(key) is not null;
+
     /// <summary>All keys with string values; numbers and booleans as they are written, anything else left out.</summary>
     public IEnumerable<KeyValuePair<string, string>> SimpleValues()
     {
