@@ -1,0 +1,191 @@
+using System.Runtime.InteropServices;
+using AdaEagle.Models;
+using AdaEagle.Sampling;
+using AdaEagle.Speculation;
+using AdaEagle.Speculation.Drafting;
+using AdaEagle.Speculation.Policies;
+using AdaEagle.Tokenization;
+
+namespace AdaEagle.Generation;
+
+/// <summary>What one generation at a time needs: workspaces of target, drafter and predictor. Reused for the next; not thread-safe.</summary>
+internal sealed class GenerationSession : IDisposable
+{
+    /// <summary>The longest draft of any policy.</summary>
+    public const int MaxDraft = 16;
+
+    private readonly LanguageModel _model;
+    private readonly LlamaTarget _target;
+    private readonly SpeculativeDecoder _decoder;
+    private readonly EagleDrafter? _drafter;
+    private readonly DraftLengthPredictor? _predictor;
+    private readonly TextStream _text;
+    private readonly StopDetector _stops = new();
+    private readonly TimeProvider _clock;
+    private readonly Func<int, bool> _ends;
+    private readonly Func<int, bool> _neverEnds = _ => false;
+
+    public GenerationSession(LanguageModel model, TimeProvider? clock = null)
+    {
+        _model = model;
+        _clock = clock ?? TimeProvider.System;
+        _target = new LlamaTarget(model.Target, model.Pool);
+        _decoder = new SpeculativeDecoder(_target, MaxDraft, _clock);
+        _drafter = model.Head is { } head ? new EagleDrafter(head, model.Pool, MaxDraft) : null;
+        _predictor = model.Predictor is { } weights ? new DraftLengthPredictor(weights) : null;
+        _text = new TextStream(model.Tokenizer);
+        _ends = token => model.EndTokens.Contains(token);
+    }
+
+    /// <summary>The policies this session can make.</summary>
+    public PolicyResources PolicyResources => new(_predictor, MaxDraft);
+
+    /// <summary>Generates with the policy that the options name.</summary>
+    public GenerationResult Generate(IReadOnlyList<int> prompt, GenerationOptions options, Action<GenerationUpdate>? onUpdate, CancellationToken cancellation)
+    {
+        string name = options.Policy ?? _model.DefaultPolicy;
+        IDraftPolicy? policy = name == DraftPolicies.Plain ? null : DraftPolicies.Create(name, PolicyResources);
+        return Generate(prompt, options, policy, onUpdate, cancellation);
+    }
+
+    /// <summary>Generates with a policy of the caller's; null decodes plainly.</summary>
+    public GenerationResult Generate(
+        IReadOnlyList<int> prompt, GenerationOptions options, IDraftPolicy? policy, Action<GenerationUpdate>? onUpdate, CancellationToken cancellation)
+    {
+        options.Validate();
+        if (policy is not null && _drafter is null)
+        {
+            throw new InvalidOperationException($"Policy '{policy.Name}' needs a draft head, and the model has none: name one with --draft, or decode with policy '{DraftPolicies.Plain}'.");
+        }
+
+        int room = _target.MaxPositions - prompt.Count;
+        if (room < 1)
+        {
+            throw new ArgumentException($"The prompt has {prompt.Count} tokens and the model's context {_target.MaxPositions}: shorten it.", nameof(prompt));
+        }
+
+        long start = _clock.GetTimestamp();
+        var sampler = new Sampler(options.Sampling, _model.Target.Path);
+        int most = Math.Min(options.MaxTokens, room);
+        int[] promptTokens = [.. prompt];
+        var output = new OutputCollector(this, most, options, onUpdate);
+        int first = _decoder.Prefill(promptTokens, most, sampler, options.StopAtEndToken ? _ends : _neverEnds, policy is null ? null : _drafter, policy, cancellation);
+        output.Add(first, 0, drafted: false);
+        for (int round = 1; !output.Finished; round++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            ReadOnlySpan<int> emitted = _decoder.Round(most - output.Count, out RoundRecord record);
+            output.AddRound(emitted, round, record);
+        }
+
+        TimeSpan total = _clock.GetElapsedTime(start);
+        return output.Complete(promptTokens.Length, policy?.Name ?? DraftPolicies.Plain, total, _decoder);
+    }
+
+    public void Dispose()
+    {
+        _decoder.Dispose();
+        _drafter?.Dispose();
+        _predictor?.Dispose();
+        _target.Dispose();
+    }
+
+    /// <summary>Collects tokens and text, and decides where the output ends: exactly where plain decoding ends it, mid-draft too.</summary>
+    private sealed class OutputCollector
+    {
+        private readonly GenerationSession _session;
+        private readonly GenerationOptions _options;
+        private readonly Action<GenerationUpdate>? _onUpdate;
+        private readonly List<int> _tokens;
+        private readonly List<RoundRecord> _rounds;
+        private readonly bool _needsText;
+        private readonly int _most;
+        private FinishReason _reason;
+        private bool _endToken;
+        private int _accepted;
+        private GenerationUpdate _last = new("", 0, false, null);
+
+        public OutputCollector(GenerationSession session, int most, GenerationOptions options, Action<GenerationUpdate>? onUpdate)
+        {
+            _session = session;
+            _options = options;
+            _onUpdate = onUpdate;
+            _most = most;
+            _tokens = new List<int>(most);
+            _rounds = options.KeepRounds ? new List<RoundRecord>(most) : [];
+            // Without stop strings or a listener the text is made at the end, in one piece.
+            _needsText = onUpdate is not null || options.StopStrings.Count > 0;
+            session._text.Reset();
+            session._stops.Reset(options.StopStrings);
+        }
+
+        public bool Finished { get; private set; }
+
+        public int Count => _tokens.Count;
+
+        public void AddRound(ReadOnlySpan<int> emitted, int round, RoundRecord record)
+        {
+            int count = 0;
+            for (; count < emitted.Length && !Finished; count++)
+            {
+                Add(emitted[count], round, drafted: count < record.Accepted);
+            }
+
+            int accepted = Math.Min(record.Accepted, count);
+            _accepted += accepted;
+            if (_options.KeepRounds)
+            {
+                _rounds.Add(record with { Accepted = accepted, Emitted = count });
+            }
+        }
+
+        public void Add(int token, int round, bool drafted)
+        {
+            _tokens.Add(token);
+            _endToken = _options.StopAtEndToken && _session._ends(token);
+            string piece = _endToken || !_needsText ? "" : _session._stops.Append(_session._text.Append(token));
+            bool stopped = _endToken || _session._stops.Stopped;
+            Finished = stopped || _tokens.Count == _most;
+            _reason = stopped ? FinishReason.Stop : FinishReason.Length;
+            if (!Finished)
+            {
+                _onUpdate?.Invoke(new GenerationUpdate(piece, round, drafted, null));
+                return;
+            }
+
+            if (_needsText && !_session._stops.Stopped)
+            {
+                piece += _session._stops.Append(_session._text.Flush());
+                piece += _session._stops.Flush();
+            }
+
+            _last = new GenerationUpdate(piece, round, drafted, null);
+        }
+
+        public GenerationResult Complete(int promptTokens, string policy, TimeSpan total, SpeculativeDecoder decoder)
+        {
+            int visible = _tokens.Count - (_endToken ? 1 : 0);
+            string text = _needsText
+                ? _session._stops.Text
+                : _session._model.Tokenizer.Decode(CollectionsMarshal.AsSpan(_tokens)[..visible], skipSpecialTokens: true);
+            var result = new GenerationResult(text, _tokens, _reason, new GenerationStatistics
+            {
+                Policy = policy,
+                PromptTokens = promptTokens,
+                VisibleTokens = visible,
+                EmittedTokens = _tokens.Count,
+                Passes = decoder.Passes,
+                Drafted = decoder.Drafted,
+                Accepted = _accepted,
+                TotalTime = total,
+                PrefillTime = decoder.PrefillTime,
+                PlanTime = decoder.PlanTime,
+                DraftTime = decoder.DraftTime,
+                VerifyTime = decoder.VerifyTime,
+                Rounds = _rounds,
+            });
+            _onUpdate?.Invoke(_last with { Result = result });
+            return result;
+        }
+    }
+}

@@ -1,0 +1,23 @@
+using AdaEagle.Kernels;
+using AdaEagle.Models;
+
+namespace AdaEagle.Generation;
+
+/// <summary>How to load a model folder.</summary>
+public sealed record LoadOptions
+{
+    /// <summary>How weights are kept.</summary>
+    public WeightChoice Weights { get; init; }
+
+    /// <summary>The draft head's folder; null takes <c>eagle/</c> in the model's folder, if it is there.</summary>
+    public string? DraftFolder { get; init; }
+
+    /// <summary>The draft length predictor's folder; null takes <c>ldlp/</c> in the model's folder, if it is there.</summary>
+    public string? PredictorFolder { get; init; }
+
+    /// <summary>Threads; 0 takes all processors.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>The instruction set; null takes the best.</summary>
+    public KernelPath? Path { get; init; }
+}
