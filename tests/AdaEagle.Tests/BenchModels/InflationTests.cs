@@ -42,6 +42,7 @@ public class InflationTests
 
         ModelOutputs expected = ModelOutputs.Ways[way](folder["small"], Text, shape.Hidden);
         Assert.NotEmpty(expected.Features);
+        Assert.NotEmpty(expected.Drafts);
         ModelOutputs.AssertSameBits(expected, ModelOutputs.Ways[way](folder["large"], Text, shape.Hidden));
     }
 

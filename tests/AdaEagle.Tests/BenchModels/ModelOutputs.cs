@@ -11,7 +11,7 @@ namespace AdaEagle.Tests.BenchModels;
 /// <param name="Logits">Of every position.</param>
 /// <param name="Drafts">Outputs of the head over the text and over a chain of its own drafts, in the original's width; empty without a head.</param>
 /// <param name="DraftLogits">Logits of these.</param>
-/// <param name="Predictions">Of the LDLP, at every position; empty without one.</param>
+/// <param name="Predictions">Of the LDLP, at every position; empty without one, or where a way has none.</param>
 internal sealed record ModelOutputs(float[][] Features, float[][] Logits, float[][] Drafts, float[][] DraftLogits, float[] Predictions)
 {
     /// <summary>The name of the scalar reference's way.</summary>
@@ -37,47 +37,65 @@ internal sealed record ModelOutputs(float[][] Features, float[][] Logits, float[
         using var model = new ReferenceModel(folder);
         float[][] features = model.Features(tokens);
         float[][] logits = [.. features.Select(model.Logits)];
-        float[][] drafts = [];
-        if (model.HasHead)
+        (float[][] drafts, float[][] draftLogits) = !model.HasHead ? ([], []) : Chain(features, [.. tokens.Skip(1), ArgMax(logits[^1])], (inputs, next) =>
         {
-            int[] next = [.. tokens.Skip(1), ArgMax(logits[^1])];
-            float[][] inputs = features;
-            for (int step = 0; step <= ChainLength; step++)
-            {
-                drafts = model.Draft(inputs, next);
-                inputs = [.. inputs, drafts[^1]];
-                next = [.. next, ArgMax(model.Logits(drafts[^1]))];
-            }
-        }
-
+            float[][] outputs = model.Draft(inputs, next);
+            return (outputs, [.. outputs.Select(model.Logits)]);
+        });
         float[] predictions = model.HasPredictor ? [.. features.Select((feature, i) => model.Predict(tokens[i], feature))] : [];
-        return new(
-            [.. features.Select(row => Cut(row, originalWidth))],
-            logits,
-            [.. drafts.Select(row => Cut(row, originalWidth))],
-            [.. drafts.Select(model.Logits)],
-            predictions);
+        return new(Cut(features, originalWidth), logits, Cut(drafts, originalWidth), draftLogits, predictions);
     }
 
-    /// <summary>By the engine: the target alone.</summary>
+    // By the engine: target and head.
     private static ModelOutputs OfEngine(string folder, int[] tokens, int originalWidth, KernelPath path)
     {
         using var model = LlamaModel.Load(folder, path: path);
         using var target = new LlamaTarget(model);
         using KvCache cache = target.CreateCache(tokens.Length);
+        target.Forward(Rows(cache, tokens), PassRequest.AllLogits);
+        float[][] features = [.. tokens.Select((_, row) => target.Feature(row).ToArray())];
+        float[][] logits = [.. tokens.Select((_, row) => target.Logits(row).ToArray())];
+
+        string headFolder = Path.Combine(folder, "eagle");
+        using EagleHead? head = Directory.Exists(headFolder) ? EagleHead.Load(headFolder, model) : null;
+        (float[][] drafts, float[][] draftLogits) = head is null ? ([], []) : Chain(features, [.. tokens.Skip(1), ArgMax(logits[^1])], (inputs, next) =>
+        {
+            using var runner = new EagleHeadRunner(head, WorkerPool.Shared, inputs.Length);
+            using KvCache headCache = runner.CreateCache(inputs.Length);
+            for (int row = 0; row < inputs.Length; row++)
+            {
+                inputs[row].CopyTo(runner.FeatureInput(row));
+            }
+
+            runner.Forward(Rows(headCache, next), inputs.Length);
+            return ([.. inputs.Select((_, row) => runner.Output(row).ToArray())], [.. inputs.Select((_, row) => runner.Logits(row).ToArray())]);
+        });
+        return new(Cut(features, originalWidth), logits, Cut(drafts, originalWidth), draftLogits, []);
+    }
+
+    // The head over the text, then over its own outputs: each step runs everything again, which keeps caches out of the comparison.
+    private static (float[][] Outputs, float[][] Logits) Chain(float[][] features, int[] nextTokens, Func<float[][], int[], (float[][] Outputs, float[][] Logits)> head)
+    {
+        (float[][] Outputs, float[][] Logits) result = head(features, nextTokens);
+        for (int step = 0; step < ChainLength; step++)
+        {
+            features = [.. features, result.Outputs[^1]];
+            nextTokens = [.. nextTokens, ArgMax(result.Logits[^1])];
+            result = head(features, nextTokens);
+        }
+
+        return result;
+    }
+
+    private static PassRows Rows(KvCache cache, int[] tokens)
+    {
         var rows = new PassRows(tokens.Length);
         for (int i = 0; i < tokens.Length; i++)
         {
             rows.Add(cache, tokens[i], i - 1);
         }
 
-        target.Forward(rows, PassRequest.AllLogits);
-        return new(
-            [.. tokens.Select((_, row) => Cut(target.Feature(row).ToArray(), originalWidth))],
-            [.. tokens.Select((_, row) => target.Logits(row).ToArray())],
-            [],
-            [],
-            []);
+        return rows;
     }
 
     /// <summary>Asserts that two are the same bits.</summary>
@@ -106,10 +124,14 @@ internal sealed record ModelOutputs(float[][] Features, float[][] Logits, float[
         }
     }
 
-    private static float[] Cut(float[] row, int width)
+    private static float[][] Cut(float[][] rows, int width)
     {
-        Assert.All(row.Skip(width), value => Assert.Equal(0, value));
-        return row[..width];
+        foreach (float[] row in rows)
+        {
+            Assert.All(row.Skip(width), value => Assert.Equal(0, value));
+        }
+
+        return [.. rows.Select(row => row[..width])];
     }
 
     private static int ArgMax(float[] values) => Array.IndexOf(values, values.Max());
