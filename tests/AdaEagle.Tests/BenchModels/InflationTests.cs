@@ -43,6 +43,7 @@ public class InflationTests
         ModelOutputs expected = ModelOutputs.Ways[way](folder["small"], Text, shape.Hidden);
         Assert.NotEmpty(expected.Features);
         Assert.NotEmpty(expected.Drafts);
+        Assert.NotEmpty(expected.Predictions);
         ModelOutputs.AssertSameBits(expected, ModelOutputs.Ways[way](folder["large"], Text, shape.Hidden));
     }
 

@@ -1,5 +1,6 @@
 using AdaEagle.Kernels;
 using AdaEagle.Models;
+using AdaEagle.Speculation.Policies;
 
 namespace AdaEagle.Tests.BenchModels;
 
@@ -11,7 +12,7 @@ namespace AdaEagle.Tests.BenchModels;
 /// <param name="Logits">Of every position.</param>
 /// <param name="Drafts">Outputs of the head over the text and over a chain of its own drafts, in the original's width; empty without a head.</param>
 /// <param name="DraftLogits">Logits of these.</param>
-/// <param name="Predictions">Of the LDLP, at every position; empty without one, or where a way has none.</param>
+/// <param name="Predictions">Of the LDLP, at every position; empty without one.</param>
 internal sealed record ModelOutputs(float[][] Features, float[][] Logits, float[][] Drafts, float[][] DraftLogits, float[] Predictions)
 {
     /// <summary>The name of the scalar reference's way.</summary>
@@ -46,7 +47,7 @@ internal sealed record ModelOutputs(float[][] Features, float[][] Logits, float[
         return new(Cut(features, originalWidth), logits, Cut(drafts, originalWidth), draftLogits, predictions);
     }
 
-    // By the engine: target and head.
+    // By the engine: target, head and predictor.
     private static ModelOutputs OfEngine(string folder, int[] tokens, int originalWidth, KernelPath path)
     {
         using var model = LlamaModel.Load(folder, path: path);
@@ -70,7 +71,19 @@ internal sealed record ModelOutputs(float[][] Features, float[][] Logits, float[
             runner.Forward(Rows(headCache, next), inputs.Length);
             return ([.. inputs.Select((_, row) => runner.Output(row).ToArray())], [.. inputs.Select((_, row) => runner.Logits(row).ToArray())]);
         });
-        return new(Cut(features, originalWidth), logits, Cut(drafts, originalWidth), draftLogits, []);
+        return new(Cut(features, originalWidth), logits, Cut(drafts, originalWidth), draftLogits, Predictions(Path.Combine(folder, "ldlp"), model, tokens, features));
+    }
+
+    private static float[] Predictions(string folder, LlamaModel model, int[] tokens, float[][] features)
+    {
+        if (!Directory.Exists(folder))
+        {
+            return [];
+        }
+
+        using var weights = LdlpWeights.Load(folder, model);
+        using var predictor = new DraftLengthPredictor(weights);
+        return [.. features.Select((feature, i) => predictor.Predict(tokens[i], feature))];
     }
 
     // The head over the text, then over its own outputs: each step runs everything again, which keeps caches out of the comparison.
