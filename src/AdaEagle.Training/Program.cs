@@ -5,5 +5,6 @@ return CommandRunner.Run(
     new RootCommand("Trains what AdaEagle runs: a tokenizer, a target model, its EAGLE draft head and the draft-length predictor.")
     {
         TokenizerCommand.Create(),
+        TargetCommand.Create(),
     },
     args);
