@@ -57,8 +57,10 @@ internal sealed class Muon : IOptimizer
         {
             using var scope = NewDisposeScope();
             Tensor squared = x.bmm(x.transpose(1, 2));
+
+            // TorchSharp's order: first factor, second factor, what is added.
             Tensor polynomial = squared.baddbmm(squared, squared, beta: B, alpha: C);
-            x = x.baddbmm(polynomial, x, beta: A, alpha: 1).MoveToOuterDisposeScope();
+            x = polynomial.baddbmm(x, x, beta: A, alpha: 1).MoveToOuterDisposeScope();
         }
 
         return x.to(ScalarType.Float32);

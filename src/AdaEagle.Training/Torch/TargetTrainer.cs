@@ -173,6 +173,8 @@ internal sealed class TargetTrainer : IDisposable
             {
                 optimizer.Step(_options.Rate * share);
             }
+
+            ClearGradients();
         }
 
         if (!double.IsFinite(loss))
@@ -235,6 +237,15 @@ internal sealed class TargetTrainer : IDisposable
             {
                 gradient.mul_(GradientNorm / norm);
             }
+        }
+    }
+
+    private void ClearGradients()
+    {
+        using var none = no_grad();
+        foreach (Tensor parameter in _model.Parameters.Values)
+        {
+            parameter.grad!.zero_();
         }
     }
 
