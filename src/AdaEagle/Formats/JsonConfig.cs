@@ -36,7 +36,7 @@ internal sealed class JsonConfig
         ReadOnlySpan<byte> bytes = RandomAccessFile.ReadAll(path, limit);
         try
         {
-            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes.StartsWith(Encoding.UTF8.Preamble) ? bytes[3..] : bytes);
+            return StrictUtf8.Encoding.GetString(bytes.StartsWith(Encoding.UTF8.Preamble) ? bytes[3..] : bytes);
         }
         catch (DecoderFallbackException e)
         {

@@ -20,8 +20,6 @@ internal sealed class PickleReader
     private const int MarkLimit = 1000;
     private const int MaxProtocol = 5;
 
-    private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
-
     private readonly string _file;
     private readonly string _item;
     private readonly byte[] _bytes;
@@ -335,7 +333,7 @@ internal sealed class PickleReader
     {
         try
         {
-            return StrictUtf8.GetString(bytes);
+            return StrictUtf8.Encoding.GetString(bytes);
         }
         catch (DecoderFallbackException e)
         {

@@ -37,11 +37,17 @@ public static class SafeTensors
     /// <param name="path">The file; one that exists is replaced.</param>
     /// <param name="tensors">The tensors; stored by descending size of element, then by name, so that each is aligned and equal content gives equal files.</param>
     /// <param name="metadata">Free text to carry along.</param>
-    /// <exception cref="ArgumentException">A name occurs twice or is reserved, or bytes and shape do not agree.</exception>
+    /// <exception cref="ArgumentException">A name occurs twice, is reserved or has no UTF-8 form, or bytes and shape do not agree.</exception>
     public static void Write(string path, IEnumerable<TensorData> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         TensorData[] ordered = [.. tensors.OrderByDescending(t => t.Type.ByteSize()).ThenBy(t => t.Name, StringComparer.Ordinal)];
         Check(ordered);
+        foreach (string text in ordered.Select(t => t.Name).Concat(metadata?.SelectMany(m => new[] { m.Key, m.Value }) ?? []))
+        {
+            // The JSON writer would replace half a surrogate pair silently.
+            StrictUtf8.Encoding.GetByteCount(text);
+        }
+
         byte[] header = BuildHeader(ordered, metadata);
         AtomicFile.Write(path, stream =>
         {

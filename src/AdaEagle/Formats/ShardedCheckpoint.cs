@@ -55,7 +55,14 @@ internal sealed class ShardedCheckpoint : ITensorSource
     private void ReadIndex(JsonConfig index, string extension, Func<string, ITensorSource> openShard)
     {
         JsonConfig map = index.Object("weight_map") ?? throw index.Fault("weight_map", "the key is missing", "Fetch the index again");
-        foreach ((string name, string file) in map.AllTexts())
+        KeyValuePair<string, string>[] places = [.. map.AllTexts()];
+        int files = places.Select(p => p.Value).Distinct().Count();
+        if (files > MaxShards)
+        {
+            throw index.Fault("weight_map", $"the index names {files} files, more than the {MaxShards} allowed");
+        }
+
+        foreach ((string name, string file) in places)
         {
             if (!_shards.TryGetValue(file, out ITensorSource? shard))
             {
@@ -79,11 +86,6 @@ internal sealed class ShardedCheckpoint : ITensorSource
         if (!file.EndsWith(extension, StringComparison.Ordinal) || file.AsSpan().ContainsAny("/\\:\0"))
         {
             throw map.Fault(name, $"'{file}' is not the name of a {extension} file beside the index");
-        }
-
-        if (_shards.Count == MaxShards)
-        {
-            throw map.Fault(name, $"the index names more than {MaxShards} files");
         }
 
         string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path))!;

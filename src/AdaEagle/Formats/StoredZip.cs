@@ -27,8 +27,6 @@ internal sealed class StoredZip
     private const int MaxNameBytes = 1024;
     private const string Remedy = "The file is damaged: fetch it again";
 
-    private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
-
     private readonly RandomAccessFile _file;
     private readonly Dictionary<string, (long Position, long Length)> _entries = [];
 
@@ -240,7 +238,7 @@ internal sealed class StoredZip
 
         try
         {
-            return StrictUtf8.GetString(bytes);
+            return StrictUtf8.Encoding.GetString(bytes);
         }
         catch (DecoderFallbackException e)
         {

@@ -4,7 +4,7 @@ namespace AdaEagle.Formats;
 
 /// <summary>
 /// Reads tensors from files of <c>torch.save</c> (zip layout, torch 1.6 and later: <c>NAME/data.pkl</c> and a <c>NAME/data/KEY</c> per storage)
-/// without running anything in them: the pickle is read as data, see docs.
+/// without running anything in them: the pickle is read as data (<see cref="PickleReader"/>).
 /// </summary>
 public static class TorchCheckpoint
 {
