@@ -71,10 +71,10 @@ internal sealed record ModelOutputs(float[][] Features, float[][] Logits, float[
             runner.Forward(Rows(headCache, next), inputs.Length);
             return ([.. inputs.Select((_, row) => runner.Output(row).ToArray())], [.. inputs.Select((_, row) => runner.Logits(row).ToArray())]);
         });
-        return new(Cut(features, originalWidth), logits, Cut(drafts, originalWidth), draftLogits, Predictions(Path.Combine(folder, "ldlp"), model, tokens, features));
+        return new(Cut(features, originalWidth), logits, Cut(drafts, originalWidth), draftLogits, Predict(Path.Combine(folder, "ldlp"), model, tokens, features));
     }
 
-    private static float[] Predictions(string folder, LlamaModel model, int[] tokens, float[][] features)
+    private static float[] Predict(string folder, LlamaModel model, int[] tokens, float[][] features)
     {
         if (!Directory.Exists(folder))
         {
