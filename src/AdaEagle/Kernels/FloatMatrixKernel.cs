@@ -457,6 +457,10 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         if (System.Runtime.Intrinsics.X86.Sse.IsSupported)
         {
             System.Runtime.Intrinsics.X86.Sse.Prefetch0(address);
+            if (TCodec.PairBytes > 64)
+            {
+                System.Runtime.Intrinsics.X86.Sse.Prefetch0(address + 64);
+            }
         }
     }
 }
