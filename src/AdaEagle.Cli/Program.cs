@@ -1,2 +1,3 @@
-Console.Error.WriteLine("adaeagle: no commands yet");
-return 1;
+using AdaEagle.Cli;
+
+return CommandLine.Run(args, Terminal.OfProcess());

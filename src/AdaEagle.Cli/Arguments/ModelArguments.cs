@@ -1,0 +1,49 @@
+using System.CommandLine;
+using AdaEagle.Generation;
+using AdaEagle.Models;
+
+namespace AdaEagle.Cli.Arguments;
+
+/// <summary>Which model, and how it is kept: options of every command that runs one.</summary>
+internal sealed class ModelArguments
+{
+    private readonly Option<string?> _model = new("--model")
+    {
+        Description = "Model folder in Hugging Face's layout; eagle/ and ldlp/ in it are its draft head and draft length predictor. Default: models/default.",
+        HelpName = "DIR",
+    };
+
+    private readonly Option<string?> _draft = new("--draft") { Description = "Folder of the EAGLE draft head, if not eagle/ in the model's.", HelpName = "DIR" };
+
+    private readonly Option<string?> _predictor = new("--predictor") { Description = "Folder of the draft length predictor, if not ldlp/ in the model's.", HelpName = "DIR" };
+
+    private readonly Option<WeightChoice> _weights = Values.Choice("--weights", "How weights are kept; auto is what decodes faster.", WeightChoice.Auto);
+
+    private readonly Option<int> _threads = Values.Whole("--threads", "Threads; 0 is one for each processor.", 0, 0, 1024);
+
+    public ModelArguments(Command command)
+    {
+        foreach (Option option in (Option[])[_model, _draft, _predictor, _weights, _threads])
+        {
+            command.Options.Add(option);
+        }
+    }
+
+    /// <summary>Loads it; what doesn't fit together is said once.</summary>
+    public LanguageModel Load(ParseResult arguments, Terminal terminal)
+    {
+        LanguageModel model = LanguageModel.Load(arguments.GetValue(_model) ?? DefaultModel.Find(), new LoadOptions
+        {
+            DraftFolder = arguments.GetValue(_draft),
+            PredictorFolder = arguments.GetValue(_predictor),
+            Weights = arguments.GetValue(_weights),
+            Threads = arguments.GetValue(_threads),
+        });
+        foreach (string warning in model.Warnings)
+        {
+            terminal.Note($"warning: {warning}");
+        }
+
+        return model;
+    }
+}

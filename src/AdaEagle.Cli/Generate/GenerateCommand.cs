@@ -1,0 +1,115 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Text.Json;
+using AdaEagle.Cli.Arguments;
+using AdaEagle.Generation;
+
+namespace AdaEagle.Cli.Generate;
+
+/// <summary><c>adaeagle generate PROMPT</c>: one answer, streamed.</summary>
+internal sealed class GenerateCommand
+{
+    private const int UsualTokens = 256;
+
+    private readonly Terminal _terminal;
+    private readonly ModelArguments _model;
+    private readonly GenerationArguments _generation;
+    private readonly Argument<string> _prompt = new("PROMPT") { Description = "The message to answer; - reads it from stdin." };
+    private readonly Option<bool> _json = new("--json") { Description = "Prints text, tokens, finish_reason and stats as JSON, and nothing else on stdout." };
+
+    private GenerateCommand(Terminal terminal, Command command)
+    {
+        _terminal = terminal;
+        command.Arguments.Add(_prompt);
+        _model = new ModelArguments(command);
+        _generation = new GenerationArguments(command, UsualTokens);
+        command.Options.Add(_json);
+        command.SetAction(Run);
+    }
+
+    public static Command Create(Terminal terminal)
+    {
+        var command = new CommandWithExamples("generate", "Answers a prompt.")
+        {
+            Remarks = [GenerationArguments.Remark],
+            Examples =
+            [
+                "adaeagle generate \"How do I list hidden files?\"",
+                "adaeagle generate --policy ar --max-tokens 64 --raw \"A list of\"",
+                "adaeagle generate --temperature 0.8 --seed 7 --show-draft \"What does String.Join do?\"",
+                "git diff | adaeagle generate --model DIR --json -",
+            ],
+        };
+        _ = new GenerateCommand(terminal, command);
+        return command;
+    }
+
+    private int Run(ParseResult arguments)
+    {
+        GenerationOptions options = _generation.Read(arguments, _terminal);
+        string prompt = ReadPrompt(arguments);
+        using LanguageModel model = _model.Load(arguments, _terminal);
+        IReadOnlyList<int> tokens = model.Encode(prompt, options);
+        if (arguments.GetValue(_json))
+        {
+            GenerationResult result = _terminal.Interrupts.Run(cancellation => model.Generate(tokens, options, null, cancellation));
+            _terminal.Out.WriteLine(JsonSerializer.Serialize(GenerationJson.Of(result, options.KeepRounds), Json.Line.GenerationJson));
+            Close(result);
+            return CommandLine.Done;
+        }
+
+        Close(Stream(model, tokens, options));
+        return CommandLine.Done;
+    }
+
+    private GenerationResult Stream(LanguageModel model, IReadOnlyList<int> tokens, GenerationOptions options)
+    {
+        var text = new StreamedText(_terminal, options.KeepRounds);
+        bool started = false;
+        try
+        {
+            return _terminal.Interrupts.Run(cancellation => model.Generate(
+                tokens, options,
+                piece =>
+                {
+                    started = true;
+                    text.Write(piece);
+                },
+                cancellation));
+        }
+        finally
+        {
+            // Also where it was cancelled: what came so far is the result.
+            if (started)
+            {
+                text.End();
+            }
+        }
+    }
+
+    private void Close(GenerationResult result)
+    {
+        foreach (string line in StatisticsText.Rounds(result.Statistics.Rounds))
+        {
+            _terminal.Note(line);
+        }
+
+        _terminal.Note(StatisticsText.Line(result.Statistics));
+    }
+
+    private string ReadPrompt(ParseResult arguments)
+    {
+        string prompt = arguments.GetRequiredValue(_prompt);
+        if (prompt != "-")
+        {
+            // The parser takes an unknown option for the prompt.
+            return prompt.StartsWith('-') && !arguments.Tokens.Any(token => token.Type == TokenType.DoubleDash)
+                ? throw new ArgumentException($"'{prompt}' is no option here (a prompt that begins with '-' goes behind '--'). See: adaeagle generate --help")
+                : prompt;
+        }
+
+        // The newline that ends a piped line is not meant.
+        string text = _terminal.In.ReadToEnd();
+        return text.EndsWith('\n') ? text[..^1].TrimEnd('\r') : text;
+    }
+}

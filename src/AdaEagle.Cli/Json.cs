@@ -1,0 +1,21 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using AdaEagle.Cli.Generate;
+
+namespace AdaEagle.Cli;
+
+/// <summary>What the tool writes as JSON. Names are snake_case; text stays readable.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.Never)]
+[JsonSerializable(typeof(GenerationJson))]
+internal sealed partial class Json : JsonSerializerContext
+{
+    /// <summary>In one line.</summary>
+    public static Json Line { get; } = new(Readable(indented: false));
+
+    /// <summary>Indented.</summary>
+    public static Json Page { get; } = new(Readable(indented: true));
+
+    private static JsonSerializerOptions Readable(bool indented) =>
+        new(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, WriteIndented = indented };
+}
