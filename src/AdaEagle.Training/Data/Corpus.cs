@@ -1,5 +1,3 @@
-using System.IO.Compression;
-using System.Text;
 using System.Text.Json;
 
 namespace AdaEagle.Training.Data;
@@ -15,7 +13,7 @@ public static class Corpus
     /// <summary>Longest line or text file in characters; longer is an error, not an allocation.</summary>
     public const int MaximumDocumentCharacters = 32 << 20;
 
-    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private const string Remedy = "A line is {\"category\": \"…\", \"messages\": [{\"role\": \"…\", \"content\": \"…\"}, …]} or {\"category\": \"…\", \"text\": \"…\"}.";
 
     /// <summary>
     /// The documents of a file in order, read as they are asked for. Throws <see cref="CorpusException"/> naming file and line for
@@ -25,7 +23,7 @@ public static class Corpus
     {
         string name = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? path[..^3] : path;
         bool isLines = name.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase);
-        return isLines ? ReadJsonLines(path) : [ReadText(path, Path.GetFileNameWithoutExtension(name))];
+        return isLines ? ReadJsonLines(path) : ReadText(path, Path.GetFileNameWithoutExtension(name));
     }
 
     /// <summary>The documents of several files, one after the other.</summary>
@@ -42,31 +40,23 @@ public static class Corpus
 
     private static IEnumerable<CorpusDocument> ReadJsonLines(string path)
     {
-        using TextReader reader = Open(path);
-        var buffer = new StringBuilder();
-        for (long line = 1; ReadLine(reader, buffer, path, line) is { } text; line++)
+        using var reader = new BoundedReader(path, MaximumDocumentCharacters);
+        while (reader.ReadLine() is { } line)
         {
-            if (!string.IsNullOrWhiteSpace(text))
+            if (!string.IsNullOrWhiteSpace(line))
             {
-                yield return Parse(text, path, line);
+                yield return Parse(line, path, reader.Line);
             }
         }
     }
 
-    private static CorpusDocument ReadText(string path, string category)
+    private static IEnumerable<CorpusDocument> ReadText(string path, string category)
     {
-        using TextReader reader = Open(path);
-        var text = new StringBuilder();
-        var block = new char[1 << 16];
-        while (Guard(() => reader.ReadBlock(block), path, 0) is var count and > 0)
-        {
-            text.Append(block, 0, count);
-            RefuseLength(text.Length, path, 0);
-        }
-
-        return string.IsNullOrWhiteSpace(text.ToString())
+        using var reader = new BoundedReader(path, MaximumDocumentCharacters);
+        string text = reader.ReadToEnd();
+        yield return string.IsNullOrWhiteSpace(text)
             ? throw new CorpusException(path, 0, "The file holds no text.", "Give a file with text in it.")
-            : new CorpusDocument(category, null, text.ToString());
+            : new CorpusDocument(category, null, text);
     }
 
     private static CorpusDocument Parse(string text, string path, long line)
@@ -131,8 +121,6 @@ public static class Corpus
         return text.Length > 0 ? text : throw Malformed(path, line, $"\"{key}\" is empty.");
     }
 
-    private const string Remedy = "A line is {\"category\": \"…\", \"messages\": [{\"role\": \"…\", \"content\": \"…\"}, …]} or {\"category\": \"…\", \"text\": \"…\"}.";
-
     private static CorpusException Malformed(string path, long line, string problem) => new(path, line, problem, Remedy);
 
     private static string Describe(JsonElement value) => value.ValueKind switch
@@ -144,56 +132,4 @@ public static class Corpus
         JsonValueKind.Null => "null",
         _ => "a truth value",
     };
-
-    private static StreamReader Open(string path)
-    {
-        try
-        {
-            Stream stream = File.OpenRead(path);
-            bool isPacked = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
-            return new StreamReader(isPacked ? new GZipStream(stream, CompressionMode.Decompress) : stream, StrictUtf8);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new CorpusException(path, 0, $"The corpus file cannot be opened ({exception.Message.TrimEnd('.')}).", "Check the path given to --corpus.", exception);
-        }
-    }
-
-    private static string? ReadLine(TextReader reader, StringBuilder buffer, string path, long line)
-    {
-        // Not TextReader.ReadLine: a hostile file of one endless line would be read whole before its length is seen.
-        buffer.Clear();
-        int character;
-        while ((character = Guard(reader.Read, path, line)) is not (-1 or '\n'))
-        {
-            buffer.Append((char)character);
-            RefuseLength(buffer.Length, path, line);
-        }
-
-        return character == -1 && buffer.Length == 0 ? null : buffer.ToString();
-    }
-
-    private static int Guard(Func<int> read, string path, long line)
-    {
-        try
-        {
-            return read();
-        }
-        catch (DecoderFallbackException exception)
-        {
-            throw new CorpusException(path, line, "The file holds bytes that are not UTF-8.", "Convert it to UTF-8.", exception);
-        }
-        catch (Exception exception) when (exception is IOException or InvalidDataException)
-        {
-            throw new CorpusException(path, line, $"The file cannot be read ({exception.Message.TrimEnd('.')}).", "Fetch it again, it may be cut or damaged.", exception);
-        }
-    }
-
-    private static void RefuseLength(int characters, string path, long line)
-    {
-        if (characters > MaximumDocumentCharacters)
-        {
-            throw new CorpusException(path, line, $"The document is longer than {MaximumDocumentCharacters} characters.", "Split it.");
-        }
-    }
 }

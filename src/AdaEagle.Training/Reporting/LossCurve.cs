@@ -1,3 +1,4 @@
+using AdaEagle.Formats;
 using ScottPlot;
 
 namespace AdaEagle.Training;
@@ -37,9 +38,8 @@ public static class LossCurve
         plot.Axes.SetLimitsX(0, plot.Axes.GetLimits().Right);
         plot.ShowLegend(Alignment.UpperRight);
         plot.Grid.MajorLineColor = Colors.Black.WithOpacity(0.1);
-        string temporary = pngPath + ".new";
-        File.WriteAllBytes(temporary, plot.GetImageBytes(Width, Height, ImageFormat.Png));
-        File.Move(temporary, pngPath, overwrite: true);
+        byte[] png = plot.GetImageBytes(Width, Height, ImageFormat.Png);
+        AtomicFile.Write(pngPath, stream => stream.Write(png));
     }
 
     /// <summary>At most a point every two pixels, each the mean of the points it stands for.</summary>

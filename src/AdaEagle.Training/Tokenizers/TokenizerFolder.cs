@@ -1,6 +1,9 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using AdaEagle.Formats;
+using AdaEagle.Tokenization;
 
 namespace AdaEagle.Training.Tokenizers;
 
@@ -33,7 +36,12 @@ public static class TokenizerFolder
     public static void Write(string folder, BpeVocabulary vocabulary)
     {
         Directory.CreateDirectory(folder);
-        WriteFile(folder, "tokenizer.json", Tokenizer(vocabulary));
+        TokenizerJson.Write(
+            Path.Combine(folder, "tokenizer.json"),
+            vocabulary.Tokens,
+            [.. vocabulary.Merges.Select(merge => (vocabulary.Tokens[merge.Left], vocabulary.Tokens[merge.Right]))],
+            PieceCounter.Pattern,
+            vocabulary.SpecialTokens);
         WriteFile(folder, "tokenizer_config.json", Configuration());
         WriteFile(folder, "generation_config.json", new JsonObject
         {
@@ -43,55 +51,10 @@ public static class TokenizerFolder
         });
     }
 
-    private static JsonObject Tokenizer(BpeVocabulary vocabulary) => new()
-    {
-        ["version"] = "1.0",
-        ["truncation"] = null,
-        ["padding"] = null,
-        ["added_tokens"] = new JsonArray([.. vocabulary.SpecialTokens.Select((token, id) => SpecialToken(token, id))]),
-        ["normalizer"] = null,
-        ["pre_tokenizer"] = new JsonObject
-        {
-            ["type"] = "Sequence",
-            ["pretokenizers"] = new JsonArray(
-                new JsonObject
-                {
-                    ["type"] = "Split",
-                    ["pattern"] = new JsonObject { ["Regex"] = PieceCounter.Pattern },
-                    ["behavior"] = "Isolated",
-                    ["invert"] = false,
-                },
-                ByteLevel(addPrefixSpace: false, useRegex: false)),
-        },
-        ["post_processor"] = null,
-        ["decoder"] = ByteLevel(addPrefixSpace: true, useRegex: true),
-        ["model"] = new JsonObject
-        {
-            ["type"] = "BPE",
-            ["dropout"] = null,
-            ["unk_token"] = null,
-            ["continuing_subword_prefix"] = null,
-            ["end_of_word_suffix"] = null,
-            ["fuse_unk"] = false,
-            ["byte_fallback"] = false,
-            ["ignore_merges"] = false,
-            ["vocab"] = new JsonObject(vocabulary.Tokens.Select((token, id) => KeyValuePair.Create(token, (JsonNode?)id))),
-            ["merges"] = new JsonArray([.. vocabulary.Merges.Select(merge => new JsonArray(vocabulary.Tokens[merge.Left], vocabulary.Tokens[merge.Right]))]),
-        },
-    };
-
-    private static JsonObject ByteLevel(bool addPrefixSpace, bool useRegex) => new()
-    {
-        ["type"] = "ByteLevel",
-        ["add_prefix_space"] = addPrefixSpace,
-        ["trim_offsets"] = true,
-        ["use_regex"] = useRegex,
-    };
-
     private static JsonObject Configuration() => new()
     {
         ["add_bos_token"] = false,
-        ["added_tokens_decoder"] = new JsonObject(SpecialTokens.Select((token, id) => KeyValuePair.Create(id.ToString(), (JsonNode?)SpecialToken(token, null)))),
+        ["added_tokens_decoder"] = new JsonObject(SpecialTokens.Select((token, id) => KeyValuePair.Create(id.ToString(), (JsonNode?)SpecialToken(token)))),
         ["bos_token"] = EndOfText,
         ["eos_token"] = EndOfTurn,
         ["pad_token"] = EndOfText,
@@ -102,28 +65,16 @@ public static class TokenizerFolder
         ["chat_template"] = ChatTemplateSource,
     };
 
-    private static JsonObject SpecialToken(string token, int? id)
+    private static JsonObject SpecialToken(string token) => new()
     {
-        var item = new JsonObject();
-        if (id is not null)
-        {
-            item["id"] = id;
-        }
+        ["content"] = token,
+        ["single_word"] = false,
+        ["lstrip"] = false,
+        ["rstrip"] = false,
+        ["normalized"] = false,
+        ["special"] = true,
+    };
 
-        item["content"] = token;
-        item["single_word"] = false;
-        item["lstrip"] = false;
-        item["rstrip"] = false;
-        item["normalized"] = false;
-        item["special"] = true;
-        return item;
-    }
-
-    private static void WriteFile(string folder, string name, JsonObject content)
-    {
-        string path = Path.Combine(folder, name);
-        string temporary = path + ".new";
-        File.WriteAllText(temporary, content.ToJsonString(Json) + "\n");
-        File.Move(temporary, path, overwrite: true);
-    }
+    private static void WriteFile(string folder, string name, JsonObject content) =>
+        AtomicFile.Write(Path.Combine(folder, name), stream => stream.Write(Encoding.UTF8.GetBytes(content.ToJsonString(Json) + "\n")));
 }

@@ -7,13 +7,13 @@ namespace AdaEagle.Tokenization;
 
 /// <summary>
 /// Writes <c>tokenizer.json</c> files of byte-level BPE tokenizers, such as Hugging Face's library loads too: no normaliser, one regex
-/// split, then bytes. Ordinary tokens have the ids 0, 1, … in the order given; those of special tokens follow.
+/// split, then bytes. Tokens have the ids 0, 1, … in the order given; special tokens that are not among them follow.
 /// </summary>
 internal static class TokenizerJson
 {
     /// <summary>Writes the file, in one step.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="vocabulary">Tokens by id, spelt in the byte-level alphabet (see <see cref="ByteAlphabet"/>), special ones not among them.</param>
+    /// <param name="vocabulary">Tokens by id, spelt in the byte-level alphabet (see <see cref="ByteAlphabet"/>); special ones as they are written.</param>
     /// <param name="merges">Merges by rank, each the two tokens that become one.</param>
     /// <param name="splitRegex">How text is cut before merging (Oniguruma syntax); every match is a piece.</param>
     /// <param name="specialTokens">Texts of the special tokens.</param>
@@ -49,7 +49,7 @@ internal static class TokenizerJson
         json.WriteString("version", "1.0");
         json.WriteNull("truncation");
         json.WriteNull("padding");
-        WriteAddedTokens(json, specialTokens, firstId: vocabulary.Count);
+        WriteAddedTokens(json, vocabulary, specialTokens);
         json.WriteNull("normalizer");
         WritePreTokenizer(json, splitRegex);
         json.WriteNull("post_processor");
@@ -59,14 +59,16 @@ internal static class TokenizerJson
         json.WriteEndObject();
     }
 
-    private static void WriteAddedTokens(Utf8JsonWriter json, IReadOnlyList<string> specialTokens, int firstId)
+    private static void WriteAddedTokens(Utf8JsonWriter json, IReadOnlyList<string> vocabulary, IReadOnlyList<string> specialTokens)
     {
+        var ids = vocabulary.Select((token, id) => KeyValuePair.Create(token, id)).ToDictionary();
+        int next = vocabulary.Count;
         json.WriteStartArray("added_tokens");
-        for (int i = 0; i < specialTokens.Count; i++)
+        foreach (string token in specialTokens)
         {
             json.WriteStartObject();
-            json.WriteNumber("id", firstId + i);
-            json.WriteString("content", specialTokens[i]);
+            json.WriteNumber("id", ids.TryGetValue(token, out int id) ? id : next++);
+            json.WriteString("content", token);
             foreach (string flag in (ReadOnlySpan<string>)["single_word", "lstrip", "rstrip", "normalized"])
             {
                 json.WriteBoolean(flag, false);

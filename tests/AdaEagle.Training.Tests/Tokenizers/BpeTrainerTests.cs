@@ -97,7 +97,7 @@ public class BpeTrainerTests
             BpeVocabulary vocabulary = BpeTrainer.Train(corpus, Base + merges, Special);
             Assert.Equal(tokens, vocabulary.Tokens);
             Assert.Equal(expected, vocabulary.Merges.Select(merge => (vocabulary.Tokens[merge.Left], vocabulary.Tokens[merge.Right])));
-        }, iter: 600);
+        }, iter: 300);
     }
 
     [Fact]

@@ -11,7 +11,7 @@ internal static class NaiveBpe
 
     public static (List<string> Tokens, List<(string Left, string Right)> Merges) Train(IEnumerable<string> texts, int size, IReadOnlyList<string> special)
     {
-        List<List<string>> pieces = [.. texts.SelectMany(text => Split.Matches(text).Select(match => Spell(match.Value)))];
+        List<List<string>> pieces = [.. texts.SelectMany(Pieces)];
         List<string> tokens = [.. special, .. Enumerable.Range(0, 256).Select(value => Character((byte)value)).Order(StringComparer.Ordinal)];
         List<(string Left, string Right)> merges = [];
         while (tokens.Count < size)
@@ -40,6 +40,9 @@ internal static class NaiveBpe
 
         return (tokens, merges);
     }
+
+    /// <summary>The pieces of a text, each as the spellings of its bytes.</summary>
+    public static IEnumerable<List<string>> Pieces(string text) => Split.Matches(text).Select(match => Spell(match.Value));
 
     /// <summary>The spelling of one byte in byte-level BPE, written down from its description: printable Latin-1 as it is, the rest from U+0100.</summary>
     public static string Character(byte value)
