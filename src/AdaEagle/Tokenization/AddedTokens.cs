@@ -60,7 +60,12 @@ internal sealed class AddedTokens
                 yield return (new Piece(done, start - done), null);
             }
 
-            yield return (new Piece(start, end - start), token);
+            // White space that a token took may hold another token, which counts all the same, as in the library.
+            if (end > start)
+            {
+                yield return (new Piece(start, end - start), token);
+            }
+
             done = end;
         }
 

@@ -10,16 +10,19 @@ internal sealed class Vocabulary
     private readonly string?[] _texts;
     private readonly Dictionary<string, int> _ids;
     private readonly HashSet<int> _special;
+    private readonly HashSet<int> _apart;
     private readonly byte[] _bytes;
     private readonly int[] _bounds;
 
     /// <param name="ids">Tokens, no id twice, none negative; the caller has checked that the highest is of the order of their number.</param>
     /// <param name="special">Ids of the special ones.</param>
+    /// <param name="apart">Ids that merging never gives: added tokens that the model itself does not have.</param>
     /// <param name="toBytes">The bytes that a token decodes to.</param>
-    public Vocabulary(Dictionary<string, int> ids, HashSet<int> special, Func<string, byte[]> toBytes)
+    public Vocabulary(Dictionary<string, int> ids, HashSet<int> special, HashSet<int> apart, Func<string, byte[]> toBytes)
     {
         _ids = ids;
         _special = special;
+        _apart = apart;
         Size = ids.Count == 0 ? 0 : ids.Values.Max() + 1;
         _texts = new string?[Size];
         foreach ((string text, int id) in ids)
@@ -44,8 +47,9 @@ internal sealed class Vocabulary
     /// <summary>The id of a token.</summary>
     public bool TryGetId(string text, out int id) => _ids.TryGetValue(text, out id);
 
-    /// <summary>The id of a token, or -1.</summary>
-    public int IdOf(ReadOnlySpan<char> text) => _ids.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(text, out int id) ? id : -1;
+    /// <summary>The id of a token that merging can give, or -1.</summary>
+    public int ModelId(ReadOnlySpan<char> text) =>
+        _ids.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(text, out int id) && !_apart.Contains(id) ? id : -1;
 
     /// <summary>True if the id is a special token's.</summary>
     public bool IsSpecial(int id) => _special.Contains(id);

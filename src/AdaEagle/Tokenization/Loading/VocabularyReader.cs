@@ -81,17 +81,22 @@ internal static class VocabularyReader
             }
         }
 
+        HashSet<int> apart = [];
         foreach (AddedToken token in added)
         {
-            if (ids.TryAdd(token.Content, token.Id) ? !texts.TryAdd(token.Id, token.Content) : ids[token.Content] != token.Id)
+            if (ids.TryGetValue(token.Content, out int known) && known != token.Id)
             {
-                string other = texts.TryGetValue(token.Id, out string? text) ? $"is of '{text}'" : $"should be {ids[token.Content]}";
-                throw root.Fault("added_tokens", $"the id {token.Id} of '{token.Content}' {other} in the vocabulary", AsPublished);
+                throw root.Fault("added_tokens", $"'{token.Content}' has the id {token.Id}, and {known} elsewhere in the file", AsPublished);
+            }
+
+            if (ids.TryAdd(token.Content, token.Id) && !(texts.TryAdd(token.Id, token.Content) && apart.Add(token.Id)))
+            {
+                throw root.Fault("added_tokens", $"the id {token.Id} is of two tokens, '{texts[token.Id]}' and '{token.Content}'", AsPublished);
             }
         }
 
         CheckSize(model, texts);
-        return new Vocabulary(ids, [.. added.Where(token => token.Special).Select(token => token.Id)], ToBytes);
+        return new Vocabulary(ids, [.. added.Where(token => token.Special).Select(token => token.Id)], apart, ToBytes);
     }
 
     /// <summary>The merges by rank, as ids.</summary>
@@ -114,13 +119,13 @@ internal static class VocabularyReader
 
         return merges;
 
-        int Find(string text) => vocabulary.TryGetId(text, out int id) ? id : throw model.Fault(
+        int Find(string text) => vocabulary.ModelId(text) is var id and >= 0 ? id : throw model.Fault(
             "merges", $"merge {merges.Count} names '{text}', which is not in the vocabulary", AsPublished);
     }
 
     /// <summary><c>unk_token</c>'s id, if there is one.</summary>
     public static int? ReadUnknown(JsonConfig model, Vocabulary vocabulary) => model.Text("unk_token") is not { } text ? null
-        : vocabulary.TryGetId(text, out int id) ? id
+        : vocabulary.ModelId(text) is var id and >= 0 ? id
         : throw model.Fault("unk_token", $"'{text}' is not in the vocabulary", AsPublished);
 
     /// <summary>Memory is taken by the highest id, so that must be in proportion to what the file holds.</summary>

@@ -25,7 +25,7 @@ internal sealed class BytePieceEncoder
         _fuseUnknown = parts.FuseUnknown;
         for (int value = 0; value < _byteIds.Length; value++)
         {
-            _byteIds[value] = _vocabulary.IdOf([ByteAlphabet.ToCharacter((byte)value)]);
+            _byteIds[value] = _vocabulary.ModelId([ByteAlphabet.ToCharacter((byte)value)]);
         }
     }
 
@@ -102,7 +102,7 @@ internal sealed class BytePieceEncoder
             text[i] = ByteAlphabet.ToCharacter(bytes[i]);
         }
 
-        return _vocabulary.IdOf(text);
+        return _vocabulary.ModelId(text);
     }
 
     private int ToIds(ReadOnlySpan<byte> bytes, Span<int> ids)

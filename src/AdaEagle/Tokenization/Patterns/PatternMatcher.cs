@@ -228,12 +228,12 @@ internal ref struct PatternMatcher : IDisposable
         };
     }
 
-    private readonly bool IsWordAfter(int place) => Take(UnicodeSets.Word, ref place);
+    private readonly bool IsWordAfter(int place) => Take(UnicodeSets.WordAlone, ref place);
 
     private readonly bool IsWordBefore(int place)
     {
         place -= place >= 2 && char.IsLowSurrogate(_text[place - 1]) ? 2 : 1;
-        return place >= 0 && Take(UnicodeSets.Word, ref place);
+        return place >= 0 && Take(UnicodeSets.WordAlone, ref place);
     }
 
     private void Push(int at, int place, int own)

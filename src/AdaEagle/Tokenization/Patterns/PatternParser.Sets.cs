@@ -19,8 +19,17 @@ internal sealed partial class PatternParser
             'N' => new PatternNode.One(CodePointSet.Of('\n').Complement()),
             'O' => new PatternNode.One(CodePointSet.All),
             'R' => LineBreak(),
-            _ => One(SetAfterBackslash(letter, out int? _)),
+            'w' => new PatternNode.One(UnicodeSets.WordAlone),
+            'W' => new PatternNode.One(UnicodeSets.WordAlone.Complement()),
+            _ => EscapedSet(letter),
         };
+    }
+
+    private PatternNode.One EscapedSet(int letter)
+    {
+        // Only what is written as a character differs by case; \p{Lu} stays what it is.
+        CodePointSet set = SetAfterBackslash(letter, out int? single);
+        return single is null ? new PatternNode.One(set) : Literal(single.Value);
     }
 
     /// <summary><c>\R</c>: any line break, the pair of carriage return and line feed as one.</summary>
@@ -136,14 +145,15 @@ internal sealed partial class PatternParser
             }
         }
 
-        CodePointSet set = UnicodeSets.ByName(name) ?? throw Fail(
+        // Oniguruma counts symbols as punctuation for this spelling alone.
+        CodePointSet? set = end == ":]" && name == "punct" ? UnicodeSets.PunctuationAndSymbols : UnicodeSets.ByName(name);
+        return set is not null ? Negated(set, negative) : throw Fail(
             $"the property '{name}' (general categories, Any, Digit, Space, Word, Punct, XDigit, Blank, Cntrl, Han, Hiragana, Katakana and Hangul are known)",
             supported: false);
-        return Negated(set, negative);
     }
 
-    /// <summary>A class, its <c>[</c> being read.</summary>
-    private CodePointSet Class()
+    /// <summary>A class, its <c>[</c> being read; case is ignored in the outermost as a whole.</summary>
+    private CodePointSet Class(bool outermost)
     {
         if (++_depth > DeepestNesting)
         {
@@ -170,15 +180,12 @@ internal sealed partial class PatternParser
 
         _depth--;
         CodePointSet set = Common(common, items);
+        set = outermost && _options.HasFlag(Options.IgnoreCase) ? UnicodeSets.IgnoringCase(set) : set;
         return Negated(set, negative);
     }
 
-    private CodePointSet Common(CodePointSet? left, List<CodePointSet> items)
-    {
-        CodePointSet right = CodePointSet.Union(items);
-        right = _options.HasFlag(Options.IgnoreCase) ? UnicodeSets.IgnoringCase(right) : right;
-        return left is null ? right : left.Intersect(right);
-    }
+    private static CodePointSet Common(CodePointSet? left, List<CodePointSet> items) =>
+        left?.Intersect(CodePointSet.Union(items)) ?? CodePointSet.Union(items);
 
     /// <summary>A character, a range of them, or a set inside a class.</summary>
     private void ClassItem(List<CodePointSet> items)
@@ -212,7 +219,7 @@ internal sealed partial class PatternParser
         switch (codePoint)
         {
             case '[':
-                return Class();
+                return Class(outermost: false);
             case '\\' when Take('b'):
                 single = '\b';
                 return CodePointSet.Of('\b');

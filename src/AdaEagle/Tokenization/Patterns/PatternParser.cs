@@ -162,7 +162,7 @@ internal sealed partial class PatternParser
             case '(':
                 return Group();
             case '[':
-                return One(Class());
+                return new PatternNode.One(Class(outermost: true));
             case '.':
                 return new PatternNode.One(_options.HasFlag(Options.DotTakesLineFeed) ? CodePointSet.All : CodePointSet.Of('\n').Complement());
             case '^':
@@ -175,12 +175,15 @@ internal sealed partial class PatternParser
             case '\\':
                 return Escape();
             default:
-                return One(CodePointSet.Of(codePoint));
+                return Literal(codePoint);
         }
     }
 
-    private PatternNode.One One(CodePointSet set) =>
-        new(_options.HasFlag(Options.IgnoreCase) ? UnicodeSets.IgnoringCase(set) : set);
+    private PatternNode.One Literal(int codePoint)
+    {
+        CodePointSet set = CodePointSet.Of(codePoint);
+        return new PatternNode.One(_options.HasFlag(Options.IgnoreCase) ? UnicodeSets.IgnoringCase(set) : set);
+    }
 
     private PatternNode? Group()
     {

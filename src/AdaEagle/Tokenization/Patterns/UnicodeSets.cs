@@ -18,10 +18,17 @@ internal static class UnicodeSets
     public static CodePointSet Space { get; } = CodePointSet.FromRanges(
         [(0x09, 0x0D), (0x20, 0x20), (0x85, 0x85), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000)]);
 
-    /// <summary><c>\w</c>: letters and letter-like symbols, marks, digits, letter numbers, connectors.</summary>
+    /// <summary><c>\w</c> inside of a class: letters and letter-like symbols, marks, digits, letter numbers, connectors.</summary>
     public static CodePointSet Word => _byCategory.GetOrAdd("word", _ => CodePointSet.Union(
         Category("L"), Category("M"), Category("Nd"), Category("Nl"), Category("Pc"),
         CodePointSet.FromRanges([(0x24B6, 0x24E9), (0x1F130, 0x1F149), (0x1F150, 0x1F169), (0x1F170, 0x1F189)])));
+
+    /// <summary><c>\w</c> by itself and what <c>\b</c> goes by: here Oniguruma takes ², ³, ¹, ¼, ½ and ¾ too.</summary>
+    public static CodePointSet WordAlone => _byCategory.GetOrAdd("word alone", _ => CodePointSet.Union(
+        Word, CodePointSet.FromRanges([(0xB2, 0xB3), (0xB9, 0xB9), (0xBC, 0xBE)])));
+
+    /// <summary><c>[[:punct:]]</c>.</summary>
+    public static CodePointSet PunctuationAndSymbols => CodePointSet.Union(Category("P"), Category("S"));
 
     /// <summary><c>\h</c>: hexadecimal digits.</summary>
     public static CodePointSet HexDigit { get; } = CodePointSet.Of("0123456789abcdefABCDEF");
@@ -41,7 +48,7 @@ internal static class UnicodeSets
             "blank" => CodePointSet.Union(Category("Zs"), CodePointSet.Of('\t')),
             "cntrl" => Category("Cc"),
             "digit" => Digit,
-            "punct" => CodePointSet.Union(Category("P"), CodePointSet.Of("$+<=>^`|~")),
+            "punct" => Category("P"),
             "space" or "whitespace" => Space,
             "word" => Word,
             "xdigit" => HexDigit,

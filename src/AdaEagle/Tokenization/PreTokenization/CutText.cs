@@ -23,8 +23,11 @@ internal sealed class CutText
     /// <summary>The pieces, in order, none empty.</summary>
     public List<Piece> Pieces { get; private set; }
 
-    /// <summary>True if the text is spelt in the byte-level alphabet, see <see cref="ByteAlphabet"/>.</summary>
-    public bool IsInByteAlphabet { get; private set; }
+    /// <summary>
+    /// After the last step: true if the bytes are spelt in the text, in the byte-level alphabet (see <see cref="ByteAlphabet"/>); false
+    /// if they are the text's UTF-8.
+    /// </summary>
+    public bool IsInByteAlphabet => !_bytesArePending;
 
     /// <summary>Cuts every piece further: <paramref name="cut"/> appends the parts, with places counted from the piece's start.</summary>
     public void Cut(Action<ReadOnlySpan<char>, List<Piece>> cut)
@@ -71,7 +74,6 @@ internal sealed class CutText
         {
             RewriteNow(static (piece, output) => output.Append(ByteAlphabet.ToText(Encoding.UTF8.GetBytes(piece.ToArray()))));
             _bytesArePending = false;
-            IsInByteAlphabet = true;
         }
     }
 
