@@ -23,4 +23,7 @@ public sealed class ChatTemplateException : Exception
 
     /// <summary>The name of the construct that this engine does not know (a filter, a test, a tag); null for any other error.</summary>
     public string? Unsupported { get; }
+
+    // Names come from the template, which may be hostile: no megabytes in a message.
+    internal static string Shorten(string text) => text.Length <= 200 ? text : text[..200] + "…";
 }
