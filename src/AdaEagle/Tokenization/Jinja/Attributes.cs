@@ -14,7 +14,8 @@ internal static class Attributes
 
     /// <summary><c>target.name</c>: the attribute, else the item of that name, else undefined.</summary>
     public static Value Get(Interpreter run, Value target, string name) =>
-        FindAttribute(target, name) ?? (target is DictValue dict ? dict.Find(name) : null) ?? Missing(target, new TextValue(name));
+        target is UndefinedValue undefined ? throw undefined.Error()
+        : FindAttribute(target, name) ?? (target is DictValue dict ? dict.Find(name) : null) ?? Missing(target, new TextValue(name));
 
     /// <summary><c>target[key]</c>: the item, else the attribute of that name, else undefined.</summary>
     public static Value GetItem(Interpreter run, Value target, Value key)

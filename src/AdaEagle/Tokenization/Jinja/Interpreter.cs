@@ -228,16 +228,18 @@ internal sealed partial class Interpreter
             ? new LoopValue(this, items, iterable.Length, depth0, recurse)
             : new LoopValue(this, Filter(loop, items, outside), null, depth0, recurse);
         Signal signal = Signal.None;
+        bool anyTurnEnded = false;
         while (signal != Signal.Break && state.MoveNext())
         {
             Scope turn = new(outside);
             turn.Set("loop", state);
             SetTarget(turn, loop.Target, state.Current);
             signal = ExecuteIn(turn, loop.Body);
+            anyTurnEnded |= signal == Signal.None;
         }
 
-        // As in Jinja, the else part runs where there was no first turn.
-        return state.Index0 < 0 ? ExecuteIn(new Scope(outside), loop.Else) : Signal.None;
+        // As in Jinja, the else part runs unless a turn came to the end of the body: also where each was cut short by break or continue.
+        return anyTurnEnded ? Signal.None : ExecuteIn(new Scope(outside), loop.Else);
     }
 
     private IEnumerable<Value> Filter(For loop, IEnumerable<Value> items, Scope outside)

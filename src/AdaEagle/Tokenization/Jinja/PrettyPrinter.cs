@@ -25,6 +25,7 @@ internal sealed class PrettyPrinter
     private Value Sorted(Value value)
     {
         _run.Budget.Enter();
+        _run.Budget.Items(8);
         Value sorted = value;
         if (value is DictValue dict)
         {

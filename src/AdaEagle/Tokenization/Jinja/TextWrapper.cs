@@ -9,63 +9,49 @@ internal sealed class TextWrapper(Budget budget, int width, bool breaksLongWords
     {
         budget.Text(2L * text.Length);
         List<string> lines = [];
-        Queue<string> chunks = new(Split(text));
-        string? pending = null;
+        Queue<TextValue> chunks = new(Split(text).Select(chunk => new TextValue(chunk)));
         StringBuilder line = new();
-        while (pending is not null || chunks.Count > 0)
+
+        // Of the chunk in front this much stands on earlier lines already.
+        int cut = 0;
+        while (chunks.Count > 0)
         {
-            line.Clear();
+            if (lines.Count > 0 && IsBlank(chunks.Peek().Text))
+            {
+                chunks.Dequeue();
+                continue;
+            }
+
             int length = 0;
             int trailingSpace = 0;
-            pending ??= chunks.Dequeue();
-            if (IsBlank(pending) && lines.Count > 0)
-            {
-                pending = null;
-                if (chunks.Count == 0)
-                {
-                    break;
-                }
-
-                pending = chunks.Dequeue();
-            }
-
-            while (pending is not null)
+            line.Clear();
+            while (chunks.TryPeek(out TextValue? chunk) && length + chunk.CodePoints - cut <= width)
             {
                 budget.Step();
-                int size = Unicode.CountCodePoints(pending);
-                if (length + size > width)
-                {
-                    break;
-                }
-
-                line.Append(pending);
-                length += size;
-                trailingSpace = IsBlank(pending) ? pending.Length : 0;
-                pending = chunks.TryDequeue(out string? next) ? next : null;
+                line.Append(chunk.Slice(cut, chunk.CodePoints));
+                length += chunk.CodePoints - cut;
+                trailingSpace = IsBlank(chunk.Text) ? chunk.Text.Length : 0;
+                cut = 0;
+                chunks.Dequeue();
             }
 
-            if (pending is not null && Unicode.CountCodePoints(pending) > width)
+            if (chunks.TryPeek(out TextValue? longWord) && longWord.CodePoints - cut > width && (breaksLongWords || length == 0))
             {
-                if (breaksLongWords)
+                int end = breaksLongWords ? BreakAt(longWord, cut, Math.Max(1, width - length)) : longWord.CodePoints;
+                line.Append(longWord.Slice(cut, end));
+                trailingSpace = 0;
+                cut = end;
+                if (end == longWord.CodePoints)
                 {
-                    TextValue word = new(pending);
-                    int cut = BreakAt(word, Math.Max(1, width - length));
-                    line.Append(word.Slice(0, cut));
-                    trailingSpace = 0;
-                    pending = word.Slice(cut, word.CodePoints);
-                }
-                else if (length == 0)
-                {
-                    line.Append(pending);
-                    trailingSpace = 0;
-                    pending = chunks.TryDequeue(out string? next) ? next : null;
+                    chunks.Dequeue();
+                    cut = 0;
                 }
             }
 
             line.Length -= trailingSpace;
             if (line.Length > 0)
             {
-                budget.Items(1);
+                budget.Items(4);
                 lines.Add(line.ToString());
             }
         }
@@ -74,19 +60,19 @@ internal sealed class TextWrapper(Budget budget, int width, bool breaksLongWords
     }
 
     // A word too long for a line breaks behind its last hyphen that fits, else at the width.
-    private int BreakAt(TextValue word, int room)
+    private int BreakAt(TextValue word, int start, int room)
     {
-        if (breaksOnHyphens && word.CodePoints > room)
+        if (breaksOnHyphens && word.CodePoints - start > room)
         {
-            string head = word.Slice(0, room);
+            string head = word.Slice(start, start + room);
             int hyphen = head.LastIndexOf('-');
             if (hyphen > 0 && head.AsSpan(0, hyphen).ContainsAnyExcept('-'))
             {
-                return word.CodePointAt(hyphen + 1);
+                return start + new TextValue(head).CodePointAt(hyphen + 1);
             }
         }
 
-        return room;
+        return start + room;
     }
 
     private static bool IsBlank(string chunk) => chunk.All(IsSpace);
