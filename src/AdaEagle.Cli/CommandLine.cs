@@ -1,6 +1,9 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using AdaEagle.Cli.Bench;
+using AdaEagle.Cli.Chat;
 using AdaEagle.Cli.Generate;
+using AdaEagle.Cli.Inspect;
 using AdaEagle.Formats;
 using AdaEagle.Tokenization;
 
@@ -63,6 +66,9 @@ internal static class CommandLine
         var root = new RootCommand("Runs language models on the processor, faster with AdaEAGLE: speculative decoding with learned draft lengths, same output token for token.")
         {
             GenerateCommand.Create(terminal),
+            ChatCommand.Create(terminal),
+            InspectCommand.Create(terminal),
+            BenchCommand.Create(terminal),
         };
         root.HelpName = Tool;
         CommandWithExamples.ShowIn(root);

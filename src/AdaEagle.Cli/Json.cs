@@ -1,13 +1,15 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using AdaEagle.Cli.Bench;
 using AdaEagle.Cli.Generate;
 
 namespace AdaEagle.Cli;
 
 /// <summary>What the tool writes as JSON. Names are snake_case; text stays readable.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.Never)]
 [JsonSerializable(typeof(GenerationJson))]
+[JsonSerializable(typeof(BenchJson))]
+[JsonSerializable(typeof(System.Text.Json.Nodes.JsonObject))]
 internal sealed partial class Json : JsonSerializerContext
 {
     /// <summary>In one line.</summary>
@@ -17,5 +19,5 @@ internal sealed partial class Json : JsonSerializerContext
     public static Json Page { get; } = new(Readable(indented: true));
 
     private static JsonSerializerOptions Readable(bool indented) =>
-        new(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, WriteIndented = indented };
+        new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, WriteIndented = indented };
 }

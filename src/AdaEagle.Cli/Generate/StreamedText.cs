@@ -1,3 +1,4 @@
+using System.Text;
 using AdaEagle.Generation;
 
 namespace AdaEagle.Cli.Generate;
@@ -14,7 +15,11 @@ internal sealed class StreamedText(Terminal terminal, bool showDraft)
         : terminal.Colours ? ("\e[32m", "\e[39m")
         : ("\e[4m", "\e[24m");
 
+    private readonly StringBuilder _written = new();
     private bool _marking;
+
+    /// <summary>All text so far, without marks.</summary>
+    public string Written => _written.ToString();
 
     public void Write(GenerationUpdate piece)
     {
@@ -27,6 +32,7 @@ internal sealed class StreamedText(Terminal terminal, bool showDraft)
         Mark(showDraft && piece.Drafted);
         terminal.Out.Write(piece.Text);
         terminal.Out.Flush();
+        _written.Append(piece.Text);
     }
 
     /// <summary>Ends the text, and its line.</summary>

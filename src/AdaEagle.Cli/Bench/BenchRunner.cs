@@ -1,0 +1,208 @@
+using AdaEagle.Generation;
+using AdaEagle.Speculation;
+using AdaEagle.Speculation.Oracle;
+using AdaEagle.Speculation.Policies;
+
+namespace AdaEagle.Cli.Bench;
+
+/// <summary>Runs policies over questions, prompt by prompt in turn, and compares what they say with plain decoding. One session does it all.</summary>
+internal sealed class BenchRunner : IDisposable
+{
+    private const int CalibrationTokens = 96;
+    private const int CalibrationRounds = 12;
+    private const int CalibrationPrompts = 8;
+    private const int WarmUpTokens = 32;
+    private const int UsualMaxDraft = 8;
+
+    private readonly LanguageModel _model;
+    private readonly BenchSettings _settings;
+    private readonly GenerationSession _session;
+    private readonly IDraftPolicy?[] _policies;
+    private readonly OraclePolicy? _oracle;
+    private readonly Dictionary<(int Question, int Turn), IReadOnlyList<int>> _oracleLengths = [];
+
+    /// <summary>Makes the policies.</summary>
+    /// <exception cref="ArgumentException">A policy is unknown, or the model has not what it needs.</exception>
+    public BenchRunner(LanguageModel model, BenchSettings settings)
+    {
+        _model = model;
+        _settings = settings;
+        _session = new GenerationSession(model);
+        MaxDraft = model.Predictor?.MaxDraft ?? UsualMaxDraft;
+        if (model.Head is null && settings.Policies.Any(name => name != DraftPolicies.Plain))
+        {
+            throw new ArgumentException($"The model has no draft head, and every policy but '{DraftPolicies.Plain}' needs one: name it with --draft.");
+        }
+
+        _oracle = settings.Policies.Contains(OraclePolicy.PolicyName) ? new OraclePolicy(MaxDraft) : null;
+        _policies = [.. settings.Policies.Select(name => name switch
+        {
+            DraftPolicies.Plain => null,
+            OraclePolicy.PolicyName => _oracle,
+            _ => DraftPolicies.Create(name, _session.PolicyResources),
+        })];
+    }
+
+    /// <summary>k_max of oracle and calibration.</summary>
+    public int MaxDraft { get; }
+
+    /// <summary>What rounds cost here; null for a model without a draft head, or before <see cref="Calibrate"/>.</summary>
+    public RoundCosts? Costs { get; private set; }
+
+    /// <summary>The oracle's plan, if it runs.</summary>
+    public OraclePlan? Plan { get; private set; }
+
+    /// <summary>Where outputs differed from plain decoding's, for the user.</summary>
+    public List<string> Differences { get; } = [];
+
+    /// <summary>Runs every policy a little, so that none pays for the compiler.</summary>
+    public void WarmUp(CancellationToken cancellation)
+    {
+        Question question = _settings.Questions[0];
+        GenerationOptions options = _settings.OptionsFor(question, 0) with { MaxTokens = Math.Min(WarmUpTokens, _settings.Options.MaxTokens) };
+        foreach (IDraftPolicy? policy in _policies)
+        {
+            _session.Generate(Ask(question), options, policy, null, cancellation);
+        }
+    }
+
+    /// <summary>Measures what rounds of every draft length cost, on the first prompts of the suites.</summary>
+    public void Calibrate(CancellationToken cancellation)
+    {
+        if (_model.Head is null)
+        {
+            return;
+        }
+
+        var calibration = new CostCalibration(MaxDraft);
+        foreach (Question question in QuestionFile.Limit(_settings.Questions, CalibrationPrompts))
+        {
+            GenerationOptions options = _settings.OptionsFor(question, 0) with { MaxTokens = CalibrationTokens, StopAtEndToken = false, StopStrings = [] };
+            _session.Generate(Ask(question), options, calibration, null, cancellation);
+            calibration.EndSequence();
+            if (calibration.Fewest >= CalibrationRounds)
+            {
+                break;
+            }
+        }
+
+        Costs = calibration.Result();
+    }
+
+    /// <summary>For the oracle: answers every question plainly, untimed, records its run lengths, and plans.</summary>
+    public void Record(Action<Question> done, CancellationToken cancellation)
+    {
+        if (_oracle is null)
+        {
+            return;
+        }
+
+        using var recorder = new RunRecorder(_model.Target, _model.Head!, _model.Pool, MaxDraft);
+        var outputs = new List<RecordedOutput>();
+        var turns = new List<(int, int)>();
+        foreach (Question question in _settings.Questions)
+        {
+            var conversation = new Conversation(_model, question.Raw || _settings.Options.Raw);
+            for (int turn = 0; turn < question.Turns.Count; turn++)
+            {
+                IReadOnlyList<int> prompt = conversation.Ask(question.Turns[turn]);
+                GenerationOptions options = _settings.OptionsFor(question, turn);
+                GenerationResult result = _session.Generate(prompt, options, (IDraftPolicy?)null, null, cancellation);
+                int most = Math.Min(options.MaxTokens, _model.Target.Config.MaxPositions - prompt.Count);
+                bool endToken = result.Tokens.Count > result.Statistics.VisibleTokens;
+                outputs.Add(recorder.Record(prompt, result.Tokens, most, endToken, null, cancellation));
+                turns.Add((question.Index, turn));
+                conversation.Answer(result.Text);
+            }
+
+            done(question);
+        }
+
+        Plan = OraclePlan.Find(outputs, Costs!, MaxDraft);
+        for (int i = 0; i < turns.Count; i++)
+        {
+            _oracleLengths[turns[i]] = Plan.Lengths[i];
+        }
+    }
+
+    /// <summary>The timed runs. The policies take turns prompt by prompt, and none is always first.</summary>
+    public IReadOnlyList<PolicyResult> Run(Action<Question> done, CancellationToken cancellation)
+    {
+        int count = _settings.Questions.Count;
+        var runs = new List<PromptRun>[_policies.Length, count];
+        var plain = new PromptRun[count];
+        for (int repeat = 0; repeat < _settings.Repeat; repeat++)
+        {
+            for (int q = 0; q < count; q++)
+            {
+                for (int i = 0; i < _policies.Length; i++)
+                {
+                    int policy = (q + repeat + i) % _policies.Length;
+                    (runs[policy, q] ??= []).Add(RunPrompt(_settings.Questions[q], _policies[policy], cancellation));
+                }
+
+                plain[q] ??= runs[Array.IndexOf(_policies, null), q][0];
+                done(_settings.Questions[q]);
+            }
+        }
+
+        return [.. _settings.Policies.Select((name, policy) => new PolicyResult(
+            name, [.. _settings.Questions.Select((question, q) => Result(name, question, runs[policy, q], plain[q]))]))];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _session.Dispose();
+
+    private IReadOnlyList<int> Ask(Question question) => new Conversation(_model, question.Raw || _settings.Options.Raw).Ask(question.Turns[0]);
+
+    private PromptRun RunPrompt(Question question, IDraftPolicy? policy, CancellationToken cancellation)
+    {
+        var conversation = new Conversation(_model, question.Raw || _settings.Options.Raw);
+        var results = new List<GenerationResult>();
+        for (int turn = 0; turn < question.Turns.Count; turn++)
+        {
+            if (policy is OraclePolicy oracle)
+            {
+                oracle.Lengths = _oracleLengths[(question.Index, turn)];
+            }
+
+            IReadOnlyList<int> prompt = conversation.Ask(question.Turns[turn]);
+            GenerationResult result = _session.Generate(prompt, _settings.OptionsFor(question, turn), policy, null, cancellation);
+            conversation.Answer(result.Text);
+            results.Add(result);
+        }
+
+        return new PromptRun(
+            Measurement.Sum(results.Select(result => Measurement.Of(result.Statistics))),
+            [.. results.Select(result => result.Tokens)],
+            [.. results.SelectMany(result => result.Statistics.Rounds)]);
+    }
+
+    private PromptResult Result(string name, Question question, IReadOnlyList<PromptRun> repeats, PromptRun plain)
+    {
+        string? difference = repeats.Select(run => Difference(run, plain)).FirstOrDefault(text => text is not null);
+        if (difference is not null)
+        {
+            Differences.Add($"{name} differs from {DraftPolicies.Plain} on question {question.Id} ({question.Category}): {difference}");
+        }
+
+        return new PromptResult(
+            question, Measurement.Median([.. repeats.Select(run => run.Measurement)]), difference is null, repeats[0].Tokens.Any(Loops.In), repeats[0].Rounds);
+    }
+
+    private static string? Difference(PromptRun run, PromptRun plain)
+    {
+        for (int turn = 0; turn < plain.Tokens.Count; turn++)
+        {
+            if (!run.Tokens[turn].SequenceEqual(plain.Tokens[turn]))
+            {
+                int same = run.Tokens[turn].Zip(plain.Tokens[turn]).TakeWhile(pair => pair.First == pair.Second).Count();
+                return $"turn {turn + 1}, token {same + 1}";
+            }
+        }
+
+        return null;
+    }
+
+    private sealed record PromptRun(Measurement Measurement, IReadOnlyList<IReadOnlyList<int>> Tokens, IReadOnlyList<RoundRecord> Rounds);
+}

@@ -1,0 +1,47 @@
+using AdaEagle.Speculation;
+
+namespace AdaEagle.Cli.Bench;
+
+/// <summary>What one policy did on one question, all its turns together.</summary>
+/// <param name="Question">The question.</param>
+/// <param name="Measurement">Counts and times; of several repeats the median.</param>
+/// <param name="Identical">True if the tokens of every turn and every repeat are plain decoding's.</param>
+/// <param name="Loops">True if a turn's output loops.</param>
+/// <param name="Rounds">Every round of the first repeat.</param>
+internal sealed record PromptResult(Question Question, Measurement Measurement, bool Identical, bool Loops, IReadOnlyList<RoundRecord> Rounds);
+
+/// <summary>What one policy did on all questions, in their order.</summary>
+internal sealed record PolicyResult(string Name, IReadOnlyList<PromptResult> Prompts)
+{
+    /// <summary>The same for some of the questions.</summary>
+    public PolicyResult Where(Func<int, bool> takes) => new(Name, [.. Prompts.Where((_, index) => takes(index))]);
+
+    /// <summary>Questions that were answered exactly as plain decoding answers them.</summary>
+    public int IdenticalCount => Prompts.Count(prompt => prompt.Identical);
+
+    public Measurement Sum { get; } = Measurement.Sum(Prompts.Select(prompt => prompt.Measurement));
+
+    /// <summary>Share of questions whose output loops.</summary>
+    public double RepeatedShare => Prompts.Count == 0 ? 0 : (double)Prompts.Count(prompt => prompt.Loops) / Prompts.Count;
+
+    /// <summary>Tokens drafted in a round.</summary>
+    public double MeanDrafted => Prompts.Sum(prompt => prompt.Rounds.Count) is > 0 and int rounds ? (double)Prompts.Sum(prompt => prompt.Rounds.Sum(round => round.Drafted)) / rounds : 0;
+
+    /// <summary>How much faster than another, from prompt to last token.</summary>
+    public Interval Speedup(PolicyResult other) => Ratio(other, sum => (sum.Visible, sum.Total));
+
+    /// <summary>How much faster than another, from first token to last.</summary>
+    public Interval DecodeSpeedup(PolicyResult other) => Ratio(other, sum => (sum.VisibleAfterFirst, sum.Decode));
+
+    /// <summary>For each position of a draft, the share of tokens accepted there where all before it were.</summary>
+    public IReadOnlyList<double> AcceptanceByPosition()
+    {
+        var rounds = Prompts.SelectMany(prompt => prompt.Rounds).ToList();
+        int longest = rounds.Count == 0 ? 0 : rounds.Max(round => round.Drafted);
+        return [.. Enumerable.Range(1, longest).Select(position =>
+            (double)rounds.Count(round => round.Accepted >= position) / rounds.Count(round => round.Drafted >= position && round.Accepted >= position - 1))];
+    }
+
+    private Interval Ratio(PolicyResult other, Func<Measurement, (double, double)> rate) =>
+        Bootstrap.RateRatio([.. Prompts.Select(prompt => rate(prompt.Measurement))], [.. other.Prompts.Select(prompt => rate(prompt.Measurement))]);
+}

@@ -1,0 +1,147 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using AdaEagle.Formats;
+
+namespace AdaEagle.Cli.Inspect;
+
+/// <summary>Describes folders of models, draft heads and predictors by their configuration and the list of their tensors; no weight is read.</summary>
+internal static class Models
+{
+    /// <summary>Describes a folder.</summary>
+    public static JsonObject Folder(string path)
+    {
+        if (!File.Exists(ConfigFile(path)))
+        {
+            throw new ModelFormatException(path, null, "the folder holds no config.json, so it is no model's, draft head's or predictor's", "Readable: " + Inspector.Readable);
+        }
+
+        if (IsPredictor(ConfigFile(path)))
+        {
+            return Predictor(path);
+        }
+
+        using ITensorSource source = Checkpoint.Open(path);
+        return IsHead(source) ? Head(path, source, null) : Model(path, source);
+    }
+
+    /// <summary>Describes a <c>config.json</c>.</summary>
+    public static JsonObject Config(string file)
+    {
+        JsonObject description = Inspector.Begin("configuration", file);
+        if (IsPredictor(file))
+        {
+            foreach ((string key, JsonNode? value) in JsonNode.Parse(File.ReadAllText(file))!.AsObject())
+            {
+                description[key] = value?.DeepClone();
+            }
+        }
+        else
+        {
+            Add(description, ModelConfig.Parse(JsonConfig.ReadText(file, JsonConfig.ConfigLimit), file));
+        }
+
+        return description;
+    }
+
+    private static JsonObject Model(string path, ITensorSource source)
+    {
+        ModelConfig config = ModelConfig.Load(path);
+        JsonObject description = Inspector.Begin("model", path);
+        Add(description, config);
+        long lmHead = LmHeadBytes(source);
+        long pass = LayerBytes(source) + lmHead;
+        description["parameters"] = ModelFacts.Parameters(source, config.TieWordEmbeddings);
+        description["formats"] = Inspector.Formats(source);
+        description["pass_bytes"] = pass;
+        description["end_tokens"] = new JsonArray([.. config.EosTokens.Union(GenerationConfig.Load(path)?.EosTokens ?? []).Select(token => (JsonNode)token)]);
+        description["tokenizer"] = File.Exists(Path.Combine(path, "tokenizer.json")) ? Texts.Tokenizer(Path.Combine(path, "tokenizer.json")) : null;
+        description["chat_template"] = Texts.TemplateOrNull(path);
+        description["eagle"] = Part(path, "eagle", folder =>
+        {
+            using ITensorSource head = Checkpoint.Open(folder);
+            return Head(folder, head, (pass, lmHead));
+        });
+        description["ldlp"] = Part(path, "ldlp", Predictor);
+        return description;
+    }
+
+    /// <summary>Describes a draft head; where its target is known, also what a draft step costs.</summary>
+    private static JsonObject Head(string path, ITensorSource source, (long Pass, long LmHead)? target)
+    {
+        JsonObject description = Inspector.Begin("draft head", path);
+        description["generation"] = IsEagle3(source) ? "EAGLE-3" : "EAGLE-1";
+        Add(description, ModelConfig.Load(path));
+        description["parameters"] = source.Tensors.Values.Where(tensor => !IsEmbedding(tensor)).Sum(tensor => tensor.ElementCount);
+        description["own_embedding"] = source.Tensors.Values.Any(IsEmbedding);
+        description["formats"] = Inspector.Formats(source);
+        long own = LayerBytes(source);
+        description["own_step_bytes"] = own;
+        if (target is { } known)
+        {
+            description["step_bytes"] = own + known.LmHead;
+            description["draft_cost"] = (double)(own + known.LmHead) / known.Pass;
+        }
+
+        return description;
+    }
+
+    private static JsonObject Predictor(string path)
+    {
+        JsonObject description = Config(ConfigFile(path));
+        description["kind"] = "draft length predictor";
+        description["path"] = path;
+        using ITensorSource source = Checkpoint.Open(path);
+        description["parameters"] = source.Tensors.Values.Sum(tensor => tensor.ElementCount);
+        description["formats"] = Inspector.Formats(source);
+        return description;
+    }
+
+    private static JsonObject? Part(string path, string name, Func<string, JsonObject> describe) =>
+        Directory.Exists(Path.Combine(path, name)) ? describe(Path.Combine(path, name)) : null;
+
+    private static void Add(JsonObject description, ModelConfig config)
+    {
+        description["model_type"] = config.ModelType;
+        description["architectures"] = new JsonArray([.. config.Architectures.Select(name => (JsonNode)name)]);
+        description["hidden_size"] = config.HiddenSize;
+        description["layers"] = config.LayerCount;
+        description["heads"] = config.HeadCount;
+        description["key_value_heads"] = config.KeyValueHeadCount;
+        description["head_dimension"] = config.HeadDimension;
+        description["intermediate_size"] = config.IntermediateSize;
+        description["vocabulary"] = config.VocabularySize;
+        description["context"] = config.MaxPositions;
+        description["rope"] = config.RopeScaling is { } scaling ? $"theta {config.RopeTheta:R}, {scaling.Kind} scaling by {scaling.Factor:R}" : $"theta {config.RopeTheta:R}";
+        description["tied_embeddings"] = config.TieWordEmbeddings;
+        description["trained_with_vocabulary"] = config.VocabularyFingerprint;
+    }
+
+    private static string ConfigFile(string folder) => Path.Combine(folder, "config.json");
+
+    private static bool IsPredictor(string configFile)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(JsonConfig.ReadText(configFile, JsonConfig.ConfigLimit));
+            return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("adaeagle_kind", out JsonElement kind)
+                && kind.ValueKind == JsonValueKind.String && kind.GetString() == "ldlp";
+        }
+        catch (JsonException failure)
+        {
+            throw new ModelFormatException(configFile, null, "is not JSON: " + failure.Message.TrimEnd('.'), "Fetch it again", failure);
+        }
+    }
+
+    private static bool IsHead(ITensorSource source) => source.Tensors.ContainsKey("fc.weight") || IsEagle3(source);
+
+    private static bool IsEagle3(ITensorSource source) => source.Tensors.ContainsKey("d2t") || source.Tensors.Keys.Any(name => name.StartsWith("midlayer.", StringComparison.Ordinal));
+
+    private static bool IsEmbedding(TensorInfo tensor) => tensor.Name.EndsWith("embed_tokens.weight", StringComparison.Ordinal);
+
+    // What a pass streams: matrices; vectors and the rows that are looked up weigh nothing beside them.
+    private static long LayerBytes(ITensorSource source) =>
+        source.Tensors.Values.Where(tensor => tensor.Shape.Count == 2 && !IsEmbedding(tensor) && tensor.Name != "lm_head.weight").Sum(tensor => tensor.ByteLength);
+
+    private static long LmHeadBytes(ITensorSource source) =>
+        (source.Tensors.GetValueOrDefault("lm_head.weight") ?? source.Tensors.Values.FirstOrDefault(IsEmbedding))?.ByteLength ?? 0;
+}
