@@ -24,16 +24,16 @@ internal static class TargetCommand
     private static readonly Option<FileInfo?> DecayFrom = new("--decay-from") { Description = "Go on from this checkpoint with a rate that falls over the whole run.", HelpName = "FILE" };
     private static readonly Option<int?> GrowLayers = new("--grow-layers") { Description = "Number of layers to grow the checkpoint to; new ones begin as the identity.", HelpName = "N" };
     private static readonly Option<double> Rate = new("--rate") { Description = "Peak learning rate.", HelpName = "X", DefaultValueFactory = _ => 3e-3 };
-    private static readonly Option<int> WarmUp = Number("--warm-up", "Steps until the peak rate is reached.", 60);
-    private static readonly Option<int> Batch = Number("--batch", "Rows a step.", 8);
-    private static readonly Option<int> Length = Number("--length", "Tokens a row.", 512);
-    private static readonly Option<int> Hidden = Number("--hidden", "Width of the model.", 256);
-    private static readonly Option<int> Layers = Number("--layers", "Number of layers.", 12);
-    private static readonly Option<int> Heads = Number("--heads", "Attention heads.", 4);
-    private static readonly Option<int> KeyValueHeads = Number("--kv-heads", "Key/value heads.", 2);
-    private static readonly Option<int> Feed = Number("--ffn", "Width inside the MLP.", 768);
-    private static readonly Option<int> Context = Number("--context", "Longest context the model is declared for.", 2048);
-    private static readonly Option<int> Threads = Number("--threads", "Threads.", Environment.ProcessorCount);
+    private static readonly Option<int> WarmUp = CommonOptions.Whole("--warm-up", "Steps until the peak rate is reached.", usual: 60, 0, 1 << 20);
+    private static readonly Option<int> Batch = CommonOptions.Whole("--batch", "Rows a step.", usual: 8, 1, 1 << 12);
+    private static readonly Option<int> Length = CommonOptions.Whole("--length", "Tokens a row.", usual: 512, 16, 1 << 14);
+    private static readonly Option<int> Hidden = CommonOptions.Whole("--hidden", "Width of the model.", usual: 256, 16, 1 << 14);
+    private static readonly Option<int> Layers = CommonOptions.Whole("--layers", "Number of layers.", usual: 12, 1, 1 << 10);
+    private static readonly Option<int> Heads = CommonOptions.Whole("--heads", "Attention heads.", usual: 4, 1, 1 << 10);
+    private static readonly Option<int> KeyValueHeads = CommonOptions.Whole("--kv-heads", "Key/value heads.", usual: 2, 1, 1 << 10);
+    private static readonly Option<int> Feed = CommonOptions.Whole("--ffn", "Width inside the MLP.", usual: 768, 16, 1 << 16);
+    private static readonly Option<int> Context = CommonOptions.Whole("--context", "Longest context the model is declared for.", usual: 2048, 16, 1 << 17);
+    private static readonly Option<int> Threads = CommonOptions.Whole("--threads", "Threads.", usual: Environment.ProcessorCount, 1, 1 << 10);
     private static readonly Option<int> Seed = CommonOptions.Seed();
     private static readonly Option<double> CheckpointMinutes = new("--checkpoint-minutes") { Description = "Minutes between checkpoints.", HelpName = "N", DefaultValueFactory = _ => 4 };
     private static readonly Option<double> ValidationMinutes = new("--validation-minutes") { Description = "Minutes between validations.", HelpName = "N", DefaultValueFactory = _ => 10 };
@@ -42,16 +42,12 @@ internal static class TargetCommand
     public static Command Create()
     {
         Products.AcceptOnlyFromAmong("auto", "bf16", "f32");
-        var command = new Command(
+        var command = new CommandWithExamples(
             "target",
-            """
-            Trains a target model, a Llama decoder, on the documents that are not held out. OUT/export is a complete Hugging Face folder after every checkpoint.
-
-            Examples:
-              adaeagle-train target --corpus train.jsonl.gz --validation dev.jsonl.gz --tokenizer tok --minutes 90 --out target
-              adaeagle-train target … --out target --resume --minutes 60 --decay 0
-              adaeagle-train target … --out final --decay-from target/before-decay.safetensors --minutes 30
-            """)
+            "Trains a target model, a Llama decoder, on the documents that are not held out. OUT/export is a complete Hugging Face folder after every checkpoint.",
+            "adaeagle-train target --corpus train.jsonl.gz --validation dev.jsonl.gz --tokenizer tok --minutes 90 --out target",
+            "adaeagle-train target --corpus train.jsonl.gz --validation dev.jsonl.gz --tokenizer tok --out target --resume --minutes 60 --decay 0",
+            "adaeagle-train target --corpus train.jsonl.gz --validation dev.jsonl.gz --tokenizer tok --out final --decay-from target/before-decay.safetensors --minutes 30")
         {
             CorpusFiles, AllDocuments, ValidationFiles, Tokenizer, Out, Steps, Minutes, Decay, Resume, From, DecayFrom, GrowLayers, Rate, WarmUp, Batch, Length,
             Hidden, Layers, Heads, KeyValueHeads, Feed, Context, Threads, Seed, CheckpointMinutes, ValidationMinutes, Products,
@@ -81,13 +77,13 @@ internal static class TargetCommand
 
         TorchLibrary.Load();
         torch.set_num_threads(arguments.GetValue(Threads));
-        torch.ScalarType productType = ProductType(arguments.GetValue(Products)!);
+        torch.ScalarType productType = ProductType(arguments.GetValue(Products)!, arguments.InvocationConfiguration.Error);
         using LlamaModel model = Model(config, productType, seed);
         using var trainer = new TargetTrainer(model, batches, validation, options, seed, checkpoint);
-        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        arguments.InvocationConfiguration.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{model.ParameterCount / 1e6:0.00} M parameters, products in {productType}; {text.Tokens.Length / 1e6:0.00} M tokens of text, {batches.BatchesPerEpoch} steps an epoch; begins at step {trainer.State.Step}"));
         trainer.Run();
-        Console.WriteLine(Path.Combine(folder, "export"));
+        arguments.InvocationConfiguration.Output.WriteLine(Path.Combine(folder, "export"));
         return 0;
     }
 
@@ -122,6 +118,12 @@ internal static class TargetCommand
             throw new CommandException("--steps and --minutes are positive, --decay lies between 0 and 1, --rate between 0 and 1.");
         }
 
+        int length = arguments.GetValue(Length), context = arguments.GetValue(Context);
+        if (length % Elements.Width != 0 || length > context)
+        {
+            throw new CommandException($"--length is {length}; it must be a multiple of {Elements.Width} and no longer than the context, {context}.");
+        }
+
         return new TargetOptions
         {
             Folder = folder,
@@ -142,12 +144,12 @@ internal static class TargetCommand
         if (checkpoint is not null)
         {
             ModelConfig old = TrainingCheckpoint.Describe(checkpoint).Config;
-            if (old.VocabularyFingerprint != tokenizer.Fingerprint)
+            if (old.VocabularyFingerprint is { } fingerprint && fingerprint != tokenizer.Fingerprint)
             {
                 throw new CommandException($"{checkpoint} was trained with another vocabulary than {tokenizerFolder}. Give its tokenizer.");
             }
 
-            return old with { LayerCount = layers ?? old.LayerCount };
+            return old with { LayerCount = layers ?? old.LayerCount, VocabularyFingerprint = tokenizer.Fingerprint };
         }
 
         if (layers is not null)
@@ -167,7 +169,7 @@ internal static class TargetCommand
             HeadCount = heads,
             KeyValueHeadCount = arguments.GetValue(KeyValueHeads),
             HeadDimension = heads > 0 ? hidden / heads : 0,
-            VocabularySize = tokenizer.VocabularySize,
+            VocabularySize = (tokenizer.VocabularySize + Elements.Width - 1) / Elements.Width * Elements.Width, // the rows beyond belong to no token
             MaxPositions = arguments.GetValue(Context),
             NormEpsilon = 1e-5f,
             TieWordEmbeddings = true,
@@ -190,7 +192,7 @@ internal static class TargetCommand
         }
     }
 
-    private static torch.ScalarType ProductType(string name)
+    private static torch.ScalarType ProductType(string name, TextWriter log)
     {
         if (name != "auto")
         {
@@ -198,20 +200,7 @@ internal static class TargetCommand
         }
 
         (double single, double half) = ProductTypes.Measure();
-        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"matrix products: F32 {single:0} GFLOPS, BF16 {half:0} GFLOPS"));
+        log.WriteLine(string.Create(CultureInfo.InvariantCulture, $"matrix products: F32 {single:0} GFLOPS, BF16 {half:0} GFLOPS"));
         return half > single ? torch.ScalarType.BFloat16 : torch.ScalarType.Float32;
-    }
-
-    private static Option<int> Number(string name, string description, int value)
-    {
-        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => value };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() <= 0)
-            {
-                result.AddError($"{name} is a positive number.");
-            }
-        });
-        return option;
     }
 }

@@ -10,21 +10,25 @@ namespace AdaEagle.Training.Torch;
 /// </summary>
 internal sealed class AttentionOperation : autograd.SingleTensorFunction<AttentionOperation>
 {
-    /// <summary>Positions a block, at most.</summary>
-    internal static int BlockLength { get; set; } = 128;
+    /// <summary>Positions a block: the least work of 64 to 512 at 512 positions.</summary>
+    private const int UsualBlock = 128;
 
     public override string Name => nameof(AttentionOperation);
+
+    /// <summary>The operation with typed arguments; <paramref name="block"/> is the number of positions a block.</summary>
+    public static Tensor Apply(Tensor queries, Tensor keys, Tensor values, int block = UsualBlock) => apply(queries, keys, values, block);
 
     public override Tensor forward(autograd.AutogradContext context, params object[] arguments)
     {
         (var queries, var keys, var values) = ((Tensor)arguments[0], (Tensor)arguments[1], (Tensor)arguments[2]);
+        int block = (int)arguments[3];
         long positions = keys.shape[1], group = queries.shape[1] / positions;
         float scale = 1 / MathF.Sqrt(keys.shape[2]);
         var saved = new List<Tensor> { queries, keys, values };
         var outputs = new List<Tensor>();
-        for (long start = 0; start < positions; start += BlockLength)
+        for (long start = 0; start < positions; start += block)
         {
-            long length = Math.Min(BlockLength, positions - start), seen = start + length;
+            long length = Math.Min(block, positions - start), seen = start + length;
             Tensor weights = queries.narrow(1, start * group, length * group).bmm(keys.narrow(1, 0, seen).transpose(1, 2));
             SoftMax(weights, start, group, scale);
             outputs.Add(weights.bmm(values.narrow(1, 0, seen)));
@@ -32,6 +36,7 @@ internal sealed class AttentionOperation : autograd.SingleTensorFunction<Attenti
         }
 
         context.save_for_backward(saved);
+        context.save_data("block", block);
         return outputs.Count == 1 ? outputs[0] : cat(outputs, 1);
     }
 
@@ -39,6 +44,7 @@ internal sealed class AttentionOperation : autograd.SingleTensorFunction<Attenti
     {
         List<Tensor> saved = context.get_saved_variables();
         (Tensor queries, Tensor keys, Tensor values) = (saved[0], saved[1], saved[2]);
+        int blockLength = (int)context.get_data("block");
         long positions = keys.shape[1], group = queries.shape[1] / positions;
         float scale = 1 / MathF.Sqrt(keys.shape[2]);
         var queryGradients = new List<Tensor>();
@@ -47,7 +53,7 @@ internal sealed class AttentionOperation : autograd.SingleTensorFunction<Attenti
         // From the last block, which sees every column, backwards.
         for (int block = saved.Count - 4; block >= 0; block--)
         {
-            long start = (long)block * BlockLength, length = Math.Min(BlockLength, positions - start), seen = start + length;
+            long start = (long)block * blockLength, length = Math.Min(blockLength, positions - start), seen = start + length;
             Tensor weights = saved[block + 3];
             Tensor incoming = gradient.narrow(1, start * group, length * group);
             Tensor asked = queries.narrow(1, start * group, length * group);
@@ -58,7 +64,7 @@ internal sealed class AttentionOperation : autograd.SingleTensorFunction<Attenti
             keyGradient.narrow(1, 0, seen).add_(scores.transpose(1, 2).bmm(asked));
         }
 
-        return [queryGradients.Count == 1 ? queryGradients[0] : cat(queryGradients, 1), keyGradient, valueGradient];
+        return [queryGradients.Count == 1 ? queryGradients[0] : cat(queryGradients, 1), keyGradient, valueGradient, null!];
     }
 
     /// <summary>Scores to weights in place; row r of a group stands at position start + r / group and sees the columns up to it.</summary>

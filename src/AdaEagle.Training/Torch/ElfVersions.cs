@@ -58,10 +58,20 @@ internal static class ElfVersions
                     found++;
                 }
 
-                entry = checked(entry + U32(image, entry + 12));
+                if (U32(image, entry + 12) is var next && next == 0)
+                {
+                    break;
+                }
+
+                entry = checked(entry + next);
             }
 
-            need = checked(need + U32(image, need + 12));
+            if (U32(image, need + 12) is var nextNeed && nextNeed == 0)
+            {
+                break;
+            }
+
+            need = checked(need + nextNeed);
         }
 
         return found;

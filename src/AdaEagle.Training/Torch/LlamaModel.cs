@@ -104,7 +104,7 @@ public sealed class LlamaModel : IDisposable
         (residual, Tensor normed) = NormOperation.Apply(residual, branch, ProductType, Config.NormEpsilon);
         Tensor rows = normed.mm(Folded(cat([layer.Query, layer.Key, layer.Value]), layer.AttentionNorm).t());
         (Tensor queries, Tensor keys, Tensor values) = RotaryOperation.Apply(rows, _rotary, layout);
-        Tensor attended = AttentionOperation.apply(queries, keys, values)
+        Tensor attended = AttentionOperation.Apply(queries, keys, values)
             .reshape(layout.Sequences, layout.KeyHeads, layout.Positions, layout.Group * layout.Dimension)
             .transpose(1, 2)
             .reshape((long)layout.Sequences * layout.Positions, layout.KeyHeads * layout.Group * layout.Dimension);

@@ -20,24 +20,17 @@ public class TargetCommandTests
         Assert.Contains("Give one of them", Refusal(run, corpus, "--steps", "5", "--resume", "--from", corpus), StringComparison.Ordinal);
         Assert.Contains("cannot be opened", Refusal(run, corpus + ".absent", "--steps", "5"), StringComparison.Ordinal);
         Assert.Contains("--layers", Refusal(run, corpus, "--steps", "5", "--layers", "0"), StringComparison.Ordinal);
+        Assert.Contains("multiple of 16", Refusal(run, corpus, "--steps", "5", "--length", "40"), StringComparison.Ordinal);
         Assert.Contains("--grow-layers", Refusal(run, corpus, "--steps", "5", "--grow-layers", "3"), StringComparison.Ordinal);
     }
 
     private static string Refusal(SmallRun run, string corpus, params string[] more)
     {
-        var error = new StringWriter();
-        TextWriter usual = Console.Error;
-        Console.SetError(error);
-        try
-        {
-            string[] arguments = ["target", "--corpus", corpus, "--tokenizer", run.Tokenizer, "--out", Path.Combine(run.Folder, "run"), .. more];
-            Assert.NotEqual(0, CommandRunner.Run(new RootCommand { TargetCommand.Create() }, arguments));
-        }
-        finally
-        {
-            Console.SetError(usual);
-        }
-
+        using StringWriter output = new(), error = new();
+        string[] arguments = ["target", "--corpus", corpus, "--tokenizer", run.Tokenizer, "--out", Path.Combine(run.Folder, "run"), .. more];
+        Assert.NotEqual(0, CommandRunner.Run(new RootCommand("Trains.") { TargetCommand.Create() }, arguments, output, error));
+        Assert.Equal("", output.ToString());
+        Assert.Single(error.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries));
         return error.ToString();
     }
 }

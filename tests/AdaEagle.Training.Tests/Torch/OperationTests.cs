@@ -14,18 +14,9 @@ public class OperationTests
     [InlineData(48, 3, 96)]
     public void Attention_agrees_with_libtorchs(int block, int group, int positions)
     {
-        int usual = AttentionOperation.BlockLength;
         using var scope = NewDisposeScope();
         Tensor queries = Leaf(2, positions * group, 32), keys = Leaf(2, positions, 32), values = Leaf(2, positions, 32), weight = randn(2, positions * group, 32);
-        try
-        {
-            AttentionOperation.BlockLength = block;
-            (AttentionOperation.apply(queries, keys, values) * weight).sum().backward();
-        }
-        finally
-        {
-            AttentionOperation.BlockLength = usual;
-        }
+        (AttentionOperation.Apply(queries, keys, values, block) * weight).sum().backward();
 
         Tensor[] ours = [queries.grad!.clone(), keys.grad!.clone(), values.grad!.clone()];
         foreach (Tensor leaf in (Tensor[])[queries, keys, values])

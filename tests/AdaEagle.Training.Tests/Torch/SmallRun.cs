@@ -10,18 +10,18 @@ namespace AdaEagle.Training.Tests.Torch;
 /// <summary>A folder with a corpus of counting sentences, its tokenizer and what a training run needs; deleted at the end.</summary>
 internal sealed class SmallRun : IDisposable
 {
-    public const int BatchSize = 4, Length = 32;
+    public const int BatchSize = 4, Length = 32, Vocabulary = 268;
 
     public SmallRun()
     {
         Folder = Directory.CreateTempSubdirectory("adaeagle-").FullName;
         CorpusDocument[] documents = [.. Enumerable.Range(0, 300).Select(Document)];
-        TokenizerFolder.Write(Tokenizer, BpeTrainer.Train(documents.SelectMany(document => document.Texts), 288, TokenizerFolder.SpecialTokens));
+        TokenizerFolder.Write(Tokenizer, BpeTrainer.Train(documents.SelectMany(document => document.Texts), Vocabulary, TokenizerFolder.SpecialTokens));
         HuggingFaceTokenizer tokenizer = HuggingFaceTokenizer.Load(Tokenizer);
         ChatTemplate template = ChatTemplate.Parse("", new Dictionary<string, string> { ["bos_token"] = TokenizerFolder.EndOfText });
         Text = TokenDataset.Build(documents, tokenizer, template);
         HeldOut = TokenDataset.Build(Enumerable.Range(1000, 60).Select(Document), tokenizer, template);
-        Config = SmallModels.Config with { VocabularySize = tokenizer.VocabularySize, VocabularyFingerprint = tokenizer.Fingerprint };
+        Config = SmallModels.Config with { VocabularySize = 272, VocabularyFingerprint = tokenizer.Fingerprint };
     }
 
     public string Folder { get; }
