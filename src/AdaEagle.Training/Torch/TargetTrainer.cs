@@ -56,6 +56,7 @@ internal sealed class TargetTrainer : IDisposable
     private readonly Stopwatch _watch = new();
     private TrainingState _state;
     private long _firstStep;
+    private bool _hasDecayBegun;
     private volatile bool _isStopped;
 
     /// <param name="model">The model, initialised; filled from the checkpoint if there is one.</param>
@@ -106,8 +107,9 @@ internal sealed class TargetTrainer : IDisposable
         {
             while (BudgetUsed < 1 && !_isStopped)
             {
-                if (_state.IsConstantPhase && _schedule.IsDecaying(BudgetUsed))
+                if (!_hasDecayBegun && _schedule.IsDecaying(BudgetUsed) && _state.IsConstantPhase)
                 {
+                    _hasDecayBegun = true;
                     TrainingCheckpoint.Save(Path.Combine(_options.Folder, "before-decay.safetensors"), _model, _optimizers, _state);
                     progress?.Log(FormattableString.Invariant($"step {_state.Step}: the rate falls from here on; before-decay.safetensors can be trained further"));
                 }
