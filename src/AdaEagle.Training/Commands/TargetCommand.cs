@@ -102,6 +102,11 @@ internal static class TargetCommand
         }
 
         string? checkpoint = arguments.GetValue(Resume) ? own : named.FirstOrDefault();
+        if (checkpoint is null && arguments.GetValue(GrowLayers) is not null)
+        {
+            throw new CommandException("--grow-layers grows a checkpoint. Name one with --from, or give --layers.");
+        }
+
         return checkpoint is null || File.Exists(checkpoint) ? checkpoint : throw new CommandException($"{checkpoint} does not exist. Begin without --resume, or name a checkpoint with --from.");
     }
 
@@ -150,11 +155,6 @@ internal static class TargetCommand
             }
 
             return old with { LayerCount = layers ?? old.LayerCount, VocabularyFingerprint = tokenizer.Fingerprint };
-        }
-
-        if (layers is not null)
-        {
-            throw new CommandException("--grow-layers grows a checkpoint. Name one with --from, or give --layers.");
         }
 
         GenerationConfig? generation = GenerationConfig.Load(tokenizerFolder);
