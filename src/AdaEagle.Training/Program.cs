@@ -6,5 +6,8 @@ return CommandRunner.Run(
     {
         TokenizerCommand.Create(),
         TargetCommand.Create(),
+        AnswersCommand.Create(),
+        EagleCommand.Create(),
+        LdlpCommand.Create(),
     },
     args);

@@ -192,7 +192,7 @@ internal static class TargetCommand
         }
     }
 
-    private static torch.ScalarType ProductType(string name, TextWriter log)
+    internal static torch.ScalarType ProductType(string name, TextWriter log)
     {
         if (name != "auto")
         {

@@ -54,7 +54,7 @@ public sealed class TrainingProgress : IDisposable
     }
 
     /// <summary>
-    /// Says that <paramref name="step"/> steps are done, the last of them with this loss (nats a token) over so many tokens. A run that goes on from a
+    /// Says that <paramref name="step"/> steps are done, the last of them with this loss (nats a token; NaN: none to show) over so many tokens. A run that goes on from a
     /// checkpoint begins with a higher step; its rate counts only what it does itself.
     /// </summary>
     public void Report(long step, double loss, long tokens)
@@ -129,7 +129,8 @@ public sealed class TrainingProgress : IDisposable
             left = $", {Duration(secondsLeft)} left";
         }
 
-        return string.Create(CultureInfo.InvariantCulture, $"{_title}: step {step}/{_steps}, loss {loss:0.000}{rate}{left}");
+        string showLoss = double.IsNaN(loss) ? "" : string.Create(CultureInfo.InvariantCulture, $", loss {loss:0.000}");
+        return string.Create(CultureInfo.InvariantCulture, $"{_title}: step {step}/{_steps}{showLoss}{rate}{left}");
     }
 
     private static string Duration(double seconds) => seconds switch

@@ -60,7 +60,7 @@ internal sealed class RotaryOperation : autograd.MultiTensorFunction<RotaryOpera
     private static void Move<T>(Tensor rows, Tensor queries, Tensor keys, Tensor values, RotaryTable table, HeadLayout layout, bool forward)
         where T : struct, IStorage
     {
-        if (layout.Positions > table.Positions || layout.Dimension != table.Dimension)
+        if ((layout.Angles?.Max() ?? layout.Positions - 1) >= table.Positions || layout.Dimension != table.Dimension)
         {
             throw new ArgumentException($"The table of angles covers {table.Positions} positions of {table.Dimension} dimensions.", nameof(table));
         }
@@ -79,7 +79,8 @@ internal sealed class RotaryOperation : autograd.MultiTensorFunction<RotaryOpera
             for (long row = from; row < to; row++)
             {
                 (long sequence, long position) = Math.DivRem(row, layout.Positions);
-                ReadOnlySpan<float> cosine = cosines.AsSpan((int)position * half, half), sine = sines.AsSpan((int)position * half, half);
+                int angle = layout.Angles is { } angles ? angles[position] : (int)position;
+                ReadOnlySpan<float> cosine = cosines.AsSpan(angle * half, half), sine = sines.AsSpan(angle * half, half);
                 long at = row * layout.RowLength;
                 for (int head = 0; head < layout.KeyHeads * layout.Group; head++, at += layout.Dimension)
                 {
@@ -127,6 +128,9 @@ internal sealed class RotaryOperation : autograd.MultiTensorFunction<RotaryOpera
 /// <summary>How a row of queries, keys and values divides into heads; <see cref="Group"/> query heads share a key head.</summary>
 internal sealed record HeadLayout(int Sequences, int Positions, int KeyHeads, int Group, int Dimension)
 {
+    /// <summary>The position that row i of a sequence is rotated to; null where that is i.</summary>
+    public int[]? Angles { get; init; }
+
     public int RowLength => KeyHeads * (Group + 2) * Dimension;
 }
 
