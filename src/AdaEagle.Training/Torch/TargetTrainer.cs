@@ -159,6 +159,9 @@ internal sealed class TargetTrainer : IDisposable
         }
     }
 
+    /// <summary>Ends <see cref="Run"/> after the step it is in, with everything saved; may be called from any thread.</summary>
+    internal void Stop() => _isStopped = true;
+
     /// <summary>One step on the next batch; the loss, and the share of the peak rate.</summary>
     internal (double Loss, double RateShare) Step()
     {
@@ -254,7 +257,7 @@ internal sealed class TargetTrainer : IDisposable
     private void Stop(PosixSignalContext context)
     {
         context.Cancel = true;
-        _isStopped = true;
+        Stop();
     }
 
     private long EstimateSteps(double secondsPerStep) => _state.Step + (long)Math.Max(1, (_options.Minutes!.Value - _watch.Elapsed.TotalMinutes) * 60 / secondsPerStep);

@@ -50,6 +50,25 @@ public class TargetTrainerTests
     }
 
     [Fact]
+    public async Task A_run_that_is_told_to_stop_saves_and_says_so()
+    {
+        using var run = new SmallRun();
+        using var model = new Training.Torch.LlamaModel(run.Config, ScalarType.Float32, 1);
+        using var trainer = new TargetTrainer(model, run.Text.Batches(SmallRun.BatchSize, SmallRun.Length, 1), null, run.Options("a", 1_000_000, 0), 1, null);
+        Task training = Task.Run(trainer.Run, TestContext.Current.CancellationToken);
+        while (trainer.State.Step < 3 && !training.IsCompleted)
+        {
+            await Task.Delay(20, TestContext.Current.CancellationToken);
+        }
+
+        trainer.Stop();
+
+        await Assert.ThrowsAsync<OperationCanceledException>(() => training);
+        Assert.Equal(trainer.State, TrainingCheckpoint.Describe(run.Checkpoint("a")).State);
+        Assert.True(File.Exists(Path.Combine(run.Folder, "a", "export", "config.json")));
+    }
+
+    [Fact]
     public void A_decay_can_be_begun_from_a_checkpoint_and_goes_on_after_a_stop()
     {
         using var run = new SmallRun();
