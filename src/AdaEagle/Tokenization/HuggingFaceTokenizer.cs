@@ -67,6 +67,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
     /// <exception cref="ModelFormatException">The tokenizer's pattern backtracks without end on this text.</exception>
     public int[] Encode(string text, bool addSpecialTokens = false)
     {
+        ArgumentNullException.ThrowIfNull(text);
         List<int> output = new((text.Length / 3) + 8);
         if (addSpecialTokens)
         {
@@ -90,6 +91,7 @@ public sealed class HuggingFaceTokenizer : ITokenizer
     /// <exception cref="ModelFormatException">The tokenizer's pattern backtracks without end on this text.</exception>
     public int[] EncodeOrdinary(string text)
     {
+        ArgumentNullException.ThrowIfNull(text);
         List<int> output = new((text.Length / 3) + 8);
         Encode(text, recogniseSpecial: false, output);
         return [.. output];

@@ -8,7 +8,7 @@ namespace AdaEagle.Tokenization.Loading;
 internal static class PreTokenizerReader
 {
     /// <summary>Steps at most: each goes over the whole text.</summary>
-    private const int MostSteps = 64;
+    private const int MostSteps = 16;
 
     public static IReadOnlyList<PreTokenizer> Read(JsonConfig root)
     {

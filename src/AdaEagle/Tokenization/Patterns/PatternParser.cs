@@ -12,6 +12,9 @@ internal sealed partial class PatternParser
     /// <summary>How deep groups and classes may be nested.</summary>
     private const int DeepestNesting = 64;
 
+    /// <summary>How many quantifiers may follow each other.</summary>
+    private const int MostQuantifiers = 8;
+
     /// <summary>The highest count in braces, as in Oniguruma.</summary>
     private const int HighestCount = 100_000;
 
@@ -73,8 +76,13 @@ internal sealed partial class PatternParser
 
     private PatternNode Quantified(PatternNode atom)
     {
-        while (true)
+        for (int stacked = 0; ; stacked++)
         {
+            if (stacked > MostQuantifiers)
+            {
+                throw Fail($"more than {MostQuantifiers} repetitions of one another");
+            }
+
             int least;
             int most = PatternNode.Unbounded;
             bool braces = false;
