@@ -43,7 +43,7 @@ public sealed record GenerationStatistics
     /// <summary>From the prompt to the last token.</summary>
     public required TimeSpan TotalTime { get; init; }
 
-    /// <summary>From the prompt to the first token.</summary>
+    /// <summary>From the prompt to the first token, without the drafter's catch-up on the prompt, which is part of <see cref="DraftTime"/>.</summary>
     public required TimeSpan PrefillTime { get; init; }
 
     /// <summary>Time in the policy's plans.</summary>

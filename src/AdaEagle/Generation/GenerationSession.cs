@@ -98,6 +98,7 @@ internal sealed class GenerationSession : IDisposable
         private readonly Action<GenerationUpdate>? _onUpdate;
         private readonly List<int> _tokens;
         private readonly List<RoundRecord> _rounds;
+        private readonly List<int>? _textBefore;
         private readonly bool _needsText;
         private readonly int _most;
         private FinishReason _reason;
@@ -115,6 +116,7 @@ internal sealed class GenerationSession : IDisposable
             _rounds = options.KeepRounds ? new List<RoundRecord>(most) : [];
             // Without stop strings or a listener the text is made at the end, in one piece.
             _needsText = onUpdate is not null || options.StopStrings.Count > 0;
+            _textBefore = options.StopStrings.Count > 0 ? new List<int>(most) : null;
             session._text.Reset();
             session._stops.Reset(options.StopStrings);
         }
@@ -142,6 +144,7 @@ internal sealed class GenerationSession : IDisposable
         public void Add(int token, int round, bool drafted)
         {
             _tokens.Add(token);
+            _textBefore?.Add(_session._stops.Length);
             _endToken = _options.StopAtEndToken && _session._ends(token);
             string piece = _endToken || !_needsText ? "" : _session._stops.Append(_session._text.Append(token));
             bool stopped = _endToken || _session._stops.Stopped;
@@ -168,6 +171,12 @@ internal sealed class GenerationSession : IDisposable
             string text = _needsText
                 ? _session._stops.Text
                 : _session._model.Tokenizer.Decode(CollectionsMarshal.AsSpan(_tokens)[..visible], skipSpecialTokens: true);
+            if (_session._stops.Stopped)
+            {
+                // Tokens that begin where the stop string begins, or behind, are cut off with it.
+                visible = _textBefore!.FindIndex(before => before >= text.Length) is int cut and >= 0 ? cut : visible;
+            }
+
             var result = new GenerationResult(text, _tokens, _reason, new GenerationStatistics
             {
                 Policy = policy,

@@ -17,6 +17,7 @@ public sealed class LanguageModel : IDisposable
 {
     private readonly ConcurrentBag<GenerationSession> _idle = [];
     private readonly bool _ownsPool;
+    private volatile bool _disposed;
 
     private LanguageModel(string folder, LlamaModel target, ITokenizer tokenizer, ChatTemplate? template, EagleHead? head, LdlpWeights? predictor, WorkerPool pool, bool ownsPool)
     {
@@ -122,6 +123,7 @@ public sealed class LanguageModel : IDisposable
     /// <summary>Continues tokens on the calling thread; <paramref name="onUpdate"/> is called for every token.</summary>
     public GenerationResult Generate(IReadOnlyList<int> prompt, GenerationOptions? options = null, Action<GenerationUpdate>? onUpdate = null, CancellationToken cancellation = default)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         GenerationSession session = _idle.TryTake(out GenerationSession? idle) ? idle : new GenerationSession(this);
         try
         {
@@ -194,6 +196,7 @@ public sealed class LanguageModel : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _disposed = true;
         while (_idle.TryTake(out GenerationSession? session))
         {
             session.Dispose();

@@ -15,6 +15,9 @@ internal sealed class StopDetector
     /// <summary>True once a stop string has appeared; nothing is released after it.</summary>
     public bool Stopped { get; private set; }
 
+    /// <summary>Characters so far.</summary>
+    public int Length => _text.Length;
+
     /// <summary>All text so far, a stop string and what followed it left out.</summary>
     public string Text => _text.ToString();
 

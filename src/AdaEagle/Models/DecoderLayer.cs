@@ -22,6 +22,9 @@ internal sealed record LayerShape(int Hidden, int Heads, int KeyValueHeads, int 
         config.HiddenSize, config.HeadCount, config.KeyValueHeadCount, config.HeadDimension, config.IntermediateSize, config.NormEpsilon);
 }
 
+/// <summary>The biases that a configuration promises: a file without them is not that model.</summary>
+internal readonly record struct RequiredBiases(bool QueryKeyValue, bool Output, bool Mlp);
+
 /// <summary>
 /// Weights of a Llama decoder layer: h += Attention(RMSNorm(h)); h += MLP(RMSNorm(h)). Products that read the same input are one matrix:
 /// queries, keys and values on top of each other; gate and up alternating. Vectors are padded with zeros.
@@ -52,10 +55,29 @@ internal sealed class DecoderLayer : IDisposable
     /// <summary>Bytes a pass streams.</summary>
     public long ByteLength => QueryKeyValue.ByteLength + Output.ByteLength + GateUp.ByteLength + Down.ByteLength;
 
-    /// <summary>Reads the tensors <c>{prefix}self_attn.q_proj.weight</c> … in Hugging Face's names. A bias is taken where the file has one.</summary>
-    /// <exception cref="ModelFormatException">A tensor is missing or has another shape.</exception>
-    public static DecoderLayer Load(WeightLoader loader, string prefix, LayerShape shape, bool inputNorm)
+    /// <summary>Refuses a configuration that asks for another kind of layer, before any weight is read.</summary>
+    /// <exception cref="ModelFormatException">The activation or the RoPE scaling is not supported.</exception>
+    public static void RequireSupported(ModelConfig config, string configFile)
     {
+        if (config.Activation != "silu")
+        {
+            throw new ModelFormatException(configFile, "hidden_act", $"'{config.Activation}' is not supported", "supported: silu");
+        }
+
+        if (config.RopeScaling is { } scaling && scaling.Kind is not ("default" or "linear" or "llama3"))
+        {
+            throw new ModelFormatException(configFile, "rope_scaling", $"'{scaling.Kind}' is not supported", "supported: linear, llama3");
+        }
+    }
+
+    /// <summary>
+    /// Reads the tensors <c>{prefix}self_attn.q_proj.weight</c> … in Hugging Face's names. A bias is taken where the file has one, and must be there
+    /// where <paramref name="biases"/> says so.
+    /// </summary>
+    /// <exception cref="ModelFormatException">A tensor is missing or has another shape.</exception>
+    public static DecoderLayer Load(WeightLoader loader, string prefix, LayerShape shape, RequiredBiases biases, bool inputNorm)
+    {
+        bool biased(string product, bool required) => required || loader.Has(product + ".bias");
         string q = prefix + "self_attn.q_proj", k = prefix + "self_attn.k_proj", v = prefix + "self_attn.v_proj", o = prefix + "self_attn.o_proj";
         string gate = prefix + "mlp.gate_proj", up = prefix + "mlp.up_proj", down = prefix + "mlp.down_proj";
         return new DecoderLayer
@@ -63,16 +85,16 @@ internal sealed class DecoderLayer : IDisposable
             InputNorm = inputNorm ? loader.Vector((prefix + "input_layernorm.weight", shape.Hidden)) : null,
             QueryKeyValue = loader.Matrix(
                 shape.Hidden, (q + ".weight", shape.QueryWidth), (k + ".weight", shape.KeyValueWidth), (v + ".weight", shape.KeyValueWidth)),
-            QueryKeyValueBias = loader.Has(q + ".bias")
+            QueryKeyValueBias = biased(q, biases.QueryKeyValue)
                 ? loader.Vector((q + ".bias", shape.QueryWidth), (k + ".bias", shape.KeyValueWidth), (v + ".bias", shape.KeyValueWidth))
                 : null,
             Output = loader.Matrix(shape.QueryWidth, (o + ".weight", shape.Hidden)),
-            OutputBias = loader.Has(o + ".bias") ? loader.Vector((o + ".bias", shape.Hidden)) : null,
+            OutputBias = biased(o, biases.Output) ? loader.Vector((o + ".bias", shape.Hidden)) : null,
             PostAttentionNorm = loader.Vector((prefix + "post_attention_layernorm.weight", shape.Hidden)),
             GateUp = loader.AlternatingMatrix(shape.Hidden, gate + ".weight", up + ".weight", shape.Inner),
-            GateUpBias = loader.Has(gate + ".bias") ? loader.AlternatingVector(gate + ".bias", up + ".bias", shape.Inner) : null,
+            GateUpBias = biased(gate, biases.Mlp) ? loader.AlternatingVector(gate + ".bias", up + ".bias", shape.Inner) : null,
             Down = loader.Matrix(shape.Inner, (down + ".weight", shape.Hidden)),
-            DownBias = loader.Has(down + ".bias") ? loader.Vector((down + ".bias", shape.Hidden)) : null,
+            DownBias = biased(down, biases.Mlp) ? loader.Vector((down + ".bias", shape.Hidden)) : null,
         };
     }
 

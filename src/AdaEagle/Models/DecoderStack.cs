@@ -32,12 +32,32 @@ internal sealed unsafe class DecoderStack : IDisposable
     /// <summary>Bytes of weights a pass streams.</summary>
     public long ByteLength => Layers.Sum(layer => layer.ByteLength);
 
-    /// <summary>Readies tables, scratch and counters for a pass over <paramref name="rows"/>. Called before the parallel region.</summary>
+    /// <summary>
+    /// Readies tables, scratch and counters for a pass over <paramref name="rows"/>, and refuses rows that it cannot run: inside the parallel region
+    /// it would be too late.
+    /// </summary>
     public void Prepare(StackWorkspace workspace, PassRows rows)
     {
+        KvLayout layout = CacheLayout;
         int positions = 0;
         for (int row = rows.Start; row < rows.Count; row++)
         {
+            KvCache cache = rows.Cache(row);
+            if (cache.Layout != layout)
+            {
+                throw new ArgumentException($"Row {row} is of a cache that was made for another model.", nameof(rows));
+            }
+
+            if (rows.Slot(row) - cache.Length is int staged && (staged < 0 || staged >= cache.Staged))
+            {
+                throw new ArgumentException($"Row {row} is not staged any more: its cache was committed, discarded or disposed since it was added.", nameof(rows));
+            }
+
+            if (rows.Position(row) - cache.Length >= workspace.MaxRows)
+            {
+                throw new ArgumentException($"Row {row} follows more than {workspace.MaxRows - 1} staged rows.", nameof(rows));
+            }
+
             positions = Math.Max(positions, rows.Slot(row) + 1);
         }
 

@@ -72,6 +72,7 @@ public sealed class EagleHead : IDisposable
             throw new ModelFormatException(configFile, "num_hidden_layers", $"{config.LayerCount} layers are not supported", "supported: 1");
         }
 
+        DecoderLayer.RequireSupported(config, configFile);
         var loader = new WeightLoader(source, weights, target.Path);
         LayerShape shape = LayerShape.Of(config);
         bool bias = config.FcBias ?? true;
@@ -86,7 +87,8 @@ public sealed class EagleHead : IDisposable
         WeightMatrix embedding = ownEmbedding ? loader.Matrix(config.HiddenSize, ("embed_tokens.weight", config.VocabularySize)) : target.Embedding;
         WeightMatrix fuse = loader.Matrix(2 * config.HiddenSize, ("fc.weight", config.HiddenSize));
         NativeBuffer? fuseBias = bias ? loader.Vector(("fc.bias", config.HiddenSize)) : null;
-        DecoderLayer layer = DecoderLayer.Load(loader, "layers.0.", shape, inputNorm: false);
+        // EAGLE's own code reads qkv_bias and ignores attention_bias and mlp_bias, which configurations copied from a target may carry.
+        DecoderLayer layer = DecoderLayer.Load(loader, "layers.0.", shape, new RequiredBiases(config.QkvBias, Output: false, Mlp: false), inputNorm: false);
         loader.RequireAllUsed(name => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal));
         var rope = new RopeTable(config.HeadDimension, config.RopeTheta, config.RopeScaling);
         return new EagleHead(config, target, embedding, ownEmbedding, fuse, fuseBias, new DecoderStack(shape, [layer], rope, target.Path));

@@ -43,6 +43,19 @@ internal sealed unsafe class EagleHeadRunner : IDisposable
     /// <summary>Runs the rows, whose features were written and whose tokens are t_(i+1); the last <paramref name="logitRows"/> get logits.</summary>
     public void Forward(PassRows rows, int logitRows)
     {
+        if (rows.Active == 0 || rows.Active > MaxRows)
+        {
+            throw new ArgumentException($"A pass of the head has 1 to {MaxRows} rows, not {rows.Active}.", nameof(rows));
+        }
+
+        for (int row = rows.Start; row < rows.Count; row++)
+        {
+            if ((uint)rows.Token(row) >= (uint)Head.Config.VocabularySize)
+            {
+                throw new ArgumentException($"Token {rows.Token(row)} is outside the vocabulary of {Head.Config.VocabularySize}.", nameof(rows));
+            }
+        }
+
         Head.Stack.Prepare(_workspace, rows);
         _pass.Set(rows, logitRows);
         _pool.Run(_pass);

@@ -56,21 +56,13 @@ public sealed class LlamaModel : IDisposable
             throw new ModelFormatException(configFile, "model_type", $"'{config.ModelType}' is not supported", "supported: llama");
         }
 
-        if (config.Activation != "silu")
-        {
-            throw new ModelFormatException(configFile, "hidden_act", $"'{config.Activation}' is not supported", "supported: silu");
-        }
-
-        if (config.RopeScaling is { } scaling && scaling.Kind is not ("default" or "linear" or "llama3"))
-        {
-            throw new ModelFormatException(configFile, "rope_scaling", $"'{scaling.Kind}' is not supported", "supported: linear, llama3");
-        }
-
+        DecoderLayer.RequireSupported(config, configFile);
         using ITensorSource source = Checkpoint.Open(folder);
         var loader = new WeightLoader(source, weights, path ?? KernelPaths.Best);
         LayerShape shape = LayerShape.Of(config);
         WeightMatrix embedding = loader.Matrix(config.HiddenSize, ("model.embed_tokens.weight", config.VocabularySize));
-        DecoderLayer[] layers = [.. Enumerable.Range(0, config.LayerCount).Select(i => DecoderLayer.Load(loader, $"model.layers.{i}.", shape, inputNorm: true))];
+        var biases = new RequiredBiases(config.AttentionBias, config.AttentionBias, config.MlpBias);
+        DecoderLayer[] layers = [.. Enumerable.Range(0, config.LayerCount).Select(i => DecoderLayer.Load(loader, $"model.layers.{i}.", shape, biases, inputNorm: true))];
         NativeBuffer finalNorm = loader.Vector(("model.norm.weight", config.HiddenSize));
         bool tied = config.TieWordEmbeddings || !loader.Has("lm_head.weight");
         if (tied && !config.TieWordEmbeddings)

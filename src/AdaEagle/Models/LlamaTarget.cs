@@ -57,6 +57,7 @@ public sealed unsafe class LlamaTarget : ITarget
             throw new ArgumentException($"A pass has 1 to {MaxRows} rows, not {rows.Active}.", nameof(rows));
         }
 
+        ArgumentOutOfRangeException.ThrowIfNegative(request.LogitsFrom, nameof(request));
         if (rows.Active - request.LogitsFrom > MaxLogitRows)
         {
             throw new ArgumentException($"At most {MaxLogitRows} rows get logits.", nameof(request));

@@ -106,8 +106,12 @@ internal sealed class WeightLoader(ITensorSource source, WeightChoice choice, Ke
     private float[] Values(string name, int length)
     {
         _used.Add(name);
-        return source.ReadF32(name, length);
+        float[] values = source.ReadF32(name, length);
+        return Array.TrueForAll(values, float.IsFinite) ? values : throw NotFinite(name, null);
     }
+
+    private ModelFormatException NotFinite(string name, int? row) =>
+        new(source.Path, name, $"{(row is { } at ? $"row {at}" : "it")} holds a number that is not finite", "the checkpoint is damaged");
 
     private WeightFormat FormatOf(RowSource[] sources)
     {
@@ -127,11 +131,13 @@ internal sealed class WeightLoader(ITensorSource source, WeightChoice choice, Ke
     /// <summary>The rows of one tensor, widened one at a time.</summary>
     private sealed class RowSource
     {
+        private readonly WeightLoader _loader;
         private readonly ITensorSource _source;
         private readonly byte[] _bytes;
 
         public RowSource(WeightLoader loader, string name, int rows, int columns)
         {
+            _loader = loader;
             _source = loader.Source;
             Name = name;
             loader.MarkUsed(name);
@@ -167,12 +173,9 @@ internal sealed class WeightLoader(ITensorSource source, WeightChoice choice, Ke
             {
                 if (!float.IsFinite(value))
                 {
-                    throw NotFinite(row);
+                    throw _loader.NotFinite(Name, row);
                 }
             }
         }
-
-        private ModelFormatException NotFinite(int row) =>
-            new(_source.Path, Name, $"row {row} holds a number that is not finite", "the checkpoint is damaged");
     }
 }

@@ -8,6 +8,9 @@ public sealed unsafe class Sampler : ISampler
     // A candidate this much less probable than the best is looked at only if the likelier ones don't fill top-p.
     private const float LikelyShare = 1e-4f;
 
+    // Below it, logits divided by the temperature may overflow.
+    private const float LeastTemperature = 1e-5f;
+
     private readonly SamplingOptions _options;
     private readonly VectorKernels _vector;
     private float[] _weights = [];
@@ -24,7 +27,7 @@ public sealed unsafe class Sampler : ISampler
     }
 
     /// <inheritdoc/>
-    public bool IsGreedy => _options.Temperature == 0;
+    public bool IsGreedy => _options.Temperature < LeastTemperature;
 
     /// <inheritdoc/>
     public int Sample(ReadOnlySpan<float> logits, int index)

@@ -5,7 +5,9 @@ namespace AdaEagle.Sampling;
 /// </summary>
 public sealed record SamplingOptions
 {
-    /// <summary>Divides the logits; 0 is greedy, the largest logit, the lowest id of equals.</summary>
+    /// <summary>
+    /// Divides the logits; 0 is greedy, the largest logit, the lowest id of equals. So is all below 1e-5, where the quotients leave the range of floats.
+    /// </summary>
     public float Temperature { get; init; }
 
     /// <summary>Keeps the k most probable tokens; 0 keeps all.</summary>

@@ -58,6 +58,7 @@ public sealed class EagleDrafter : IDrafter
     /// <inheritdoc/>
     public void Commit(ReadOnlySpan<float> feature, int nextToken)
     {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(feature.Length, Hidden, nameof(feature));
         // A full queue is worked off at once, so that long prompts need no more memory than short ones.
         if (_queued == QueueRows)
         {
