@@ -1,4 +1,5 @@
 using AdaEagle.Formats;
+using AdaEagle.Kernels;
 using AdaEagle.Models;
 
 namespace AdaEagle.Tests.Models;
@@ -14,18 +15,38 @@ internal static class TinyModels
         EosTokens = [1], StoredType = TensorType.F32,
     };
 
-    /// <summary>Writes a random model, and where <paramref name="head"/> is given an EAGLE-1 head beside it; returns the folder.</summary>
-    public static string Write(ModelConfig config, int seed, TensorType type = TensorType.F32, ModelConfig? head = null, float scale = 0.35f, bool headEmbedding = false)
+    /// <summary>
+    /// Writes a random model, and where <paramref name="head"/> is given an EAGLE-1 head beside it; returns the folder. With small weights the next
+    /// token hangs mostly on the last one; a head with <paramref name="mimicry"/> then passes its embedding on, as the target does, and is often right.
+    /// </summary>
+    public static string Write(ModelConfig config, int seed, TensorType type = TensorType.F32, ModelConfig? head = null, float scale = 0.35f, bool headEmbedding = false, float mimicry = 0)
     {
         string folder = Directory.CreateTempSubdirectory("adaeagle-").FullName;
         var random = new Random(seed);
         WriteModel(folder, config, LlamaTensors(config, random, type, scale));
         if (head is not null)
         {
-            WriteModel(Path.Combine(folder, "eagle"), head, HeadTensors(head, random, type, scale, headEmbedding));
+            WriteModel(Path.Combine(folder, "eagle"), head, HeadTensors(head, random, type, scale, headEmbedding, mimicry));
         }
 
         return folder;
+    }
+
+    /// <summary>A random model in memory, and its head: <see cref="Write"/>, loaded, the folder deleted.</summary>
+    public static TinyPair Load(
+        ModelConfig config, int seed, TensorType type = TensorType.F32, ModelConfig? head = null, float scale = 0.35f, bool headEmbedding = false,
+        float mimicry = 0, KernelPath? path = null)
+    {
+        string folder = Write(config, seed, type, head, scale, headEmbedding, mimicry);
+        try
+        {
+            LlamaModel target = LlamaModel.Load(folder, path: path);
+            return new TinyPair(target, head is null ? null : EagleHead.Load(Path.Combine(folder, "eagle"), target));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     /// <summary>Logits of every position, in one pass.</summary>
@@ -89,9 +110,15 @@ internal static class TinyModels
         }
     }
 
-    private static IEnumerable<TensorData> HeadTensors(ModelConfig head, Random random, TensorType type, float scale, bool embedding)
+    private static IEnumerable<TensorData> HeadTensors(ModelConfig head, Random random, TensorType type, float scale, bool embedding, float mimicry)
     {
-        yield return Tensor("fc.weight", random, type, scale, head.HiddenSize, 2 * head.HiddenSize);
+        float[] fuse = Values(random, scale, 2 * head.HiddenSize * head.HiddenSize);
+        for (int i = 0; i < head.HiddenSize; i++)
+        {
+            fuse[(2 * head.HiddenSize * i) + i] += mimicry;
+        }
+
+        yield return TensorData.FromF32("fc.weight", [head.HiddenSize, 2 * head.HiddenSize], fuse, type);
         if (head.FcBias != false)
         {
             yield return Tensor("fc.bias", random, type, scale, head.HiddenSize);
@@ -144,6 +171,21 @@ internal static class TinyModels
     private static TensorData Tensor(string name, Random random, TensorType type, float scale, params long[] shape)
     {
         long count = shape.Aggregate(1L, (a, b) => a * b);
-        return TensorData.FromF32(name, shape, [.. Enumerable.Range(0, (int)count).Select(_ => ((2 * random.NextSingle()) - 1) * scale)], type);
+        return TensorData.FromF32(name, shape, Values(random, scale, (int)count), type);
+    }
+
+    private static float[] Values(Random random, float scale, int count) =>
+        [.. Enumerable.Range(0, count).Select(_ => ((2 * random.NextSingle()) - 1) * scale)];
+}
+
+/// <summary>A target, and its head if it has one.</summary>
+internal sealed record TinyPair(LlamaModel Target, EagleHead? OptionalHead) : IDisposable
+{
+    public EagleHead Head => OptionalHead ?? throw new InvalidOperationException("This model was made without a head.");
+
+    public void Dispose()
+    {
+        OptionalHead?.Dispose();
+        Target.Dispose();
     }
 }
