@@ -42,7 +42,7 @@ public static class TensorSourceExtensions
         TensorInfo info = expectedShape.Length == 0 ? source.Require(name) : source.Require(name, expectedShape);
         if (!FloatConversion.IsFloat(info.Type))
         {
-            throw new ModelFormatException(source.Path, name, $"the elements are {info.Type}, not floating-point numbers");
+            throw new ModelFormatException(source.Path, name, $"the elements are {info.Type}, not floating-point numbers", "Supported are F64, F32, F16 and BF16");
         }
 
         if (info.ElementCount > Array.MaxLength)

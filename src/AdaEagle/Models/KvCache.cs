@@ -81,7 +81,10 @@ public sealed unsafe class KvCache : IDisposable
             {
                 throw new ArgumentException("Kept rows must be staged ones in ascending order.", nameof(kept));
             }
+        }
 
+        for (int i = 0; i < kept.Length; i++)
+        {
             if (kept[i] != i)
             {
                 Move(Length + kept[i], Length + i);

@@ -22,14 +22,20 @@ internal static class TinyModels
     public static string Write(ModelConfig config, int seed, TensorType type = TensorType.F32, ModelConfig? head = null, float scale = 0.35f, bool headEmbedding = false, float mimicry = 0)
     {
         string folder = Directory.CreateTempSubdirectory("adaeagle-").FullName;
+        WriteInto(folder, config, seed, type, head, scale, headEmbedding, mimicry);
+        return folder;
+    }
+
+    /// <summary><see cref="Write"/> into a folder that is there.</summary>
+    public static void WriteInto(
+        string folder, ModelConfig config, int seed, TensorType type = TensorType.F32, ModelConfig? head = null, float scale = 0.35f, bool headEmbedding = false, float mimicry = 0)
+    {
         var random = new Random(seed);
         WriteModel(folder, config, LlamaTensors(config, random, type, scale));
         if (head is not null)
         {
             WriteModel(Path.Combine(folder, "eagle"), head, HeadTensors(head, random, type, scale, headEmbedding, mimicry));
         }
-
-        return folder;
     }
 
     /// <summary>A random model in memory, and its head: <see cref="Write"/>, loaded, the folder deleted.</summary>

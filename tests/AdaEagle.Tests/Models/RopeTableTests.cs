@@ -1,0 +1,94 @@
+using AdaEagle.Formats;
+using AdaEagle.Models;
+
+namespace AdaEagle.Tests.Models;
+
+/// <summary>Rotary positions against the formulas, in double precision.</summary>
+public unsafe class RopeTableTests
+{
+    public static TheoryData<int, double, RopeScaling?> Tables => new()
+    {
+        { 16, 10000, null },
+        { 2, 10000, null },
+        { 64, 500000, null },
+        { 32, 10000, new RopeScaling { Kind = "linear", Factor = 4 } },
+        { 64, 500000, new RopeScaling { Kind = "llama3", Factor = 8, LowFrequencyFactor = 1, HighFrequencyFactor = 4, OriginalMaxPositions = 8192 } },
+        { 32, 10000, new RopeScaling { Kind = "llama3", Factor = 32, LowFrequencyFactor = 1, HighFrequencyFactor = 4, OriginalMaxPositions = 128 } },
+    };
+
+    [Theory]
+    [MemberData(nameof(Tables))]
+    public void Halves_turn_by_the_angle_of_their_position(int dimension, double theta, RopeScaling? scaling)
+    {
+        using var rope = new RopeTable(dimension, theta, scaling);
+        rope.Reserve(1500);
+        var random = new Random(1);
+        float[] vector = [.. Enumerable.Range(0, dimension).Select(_ => (2 * random.NextSingle()) - 1)];
+        float[] turned = new float[dimension * 3];
+        foreach (int position in (int[])[0, 1, 2, 63, 64, 511, 512, 1499])
+        {
+            fixed (float* from = vector, to = turned)
+            {
+                rope.Rotate(from, position, to, outputStride: 3);
+            }
+
+            for (int i = 0; i < dimension / 2; i++)
+            {
+                double angle = position * Frequency(Math.Pow(theta, -2.0 * i / dimension), scaling);
+                (double low, double high) = (vector[i], vector[i + (dimension / 2)]);
+                // The angle is a float: at position 1500 it is known to about 1e-4.
+                Assert.Equal((low * Math.Cos(angle)) - (high * Math.Sin(angle)), turned[3 * i], 2e-4);
+                Assert.Equal((high * Math.Cos(angle)) + (low * Math.Sin(angle)), turned[3 * (i + (dimension / 2))], 2e-4);
+            }
+        }
+    }
+
+    [Fact]
+    public void A_table_that_grew_turns_as_before()
+    {
+        using var small = new RopeTable(8, 10000, null);
+        using var grown = new RopeTable(8, 10000, null);
+        grown.Reserve(5000);
+        grown.Reserve(100);
+        float[] vector = [1, 2, 3, 4, 5, 6, 7, 8];
+        for (int position = 0; position < 64; position++)
+        {
+            Assert.Equal(Turned(small, position), Turned(grown, position));
+        }
+
+        Assert.True(float.IsFinite(Turned(grown, 4999)[0]));
+
+        float[] Turned(RopeTable table, int position)
+        {
+            float[] result = new float[8];
+            fixed (float* from = vector, to = result)
+            {
+                table.Rotate(from, position, to);
+            }
+
+            return result;
+        }
+    }
+
+    [Fact]
+    public void Unknown_scalings_are_refused() =>
+        Assert.Throws<NotSupportedException>(() => new RopeTable(8, 10000, new RopeScaling { Kind = "yarn" }));
+
+    // Written from the definition: waves longer than original / low are stretched, shorter than original / high kept, between them a blend.
+    private static double Frequency(double plain, RopeScaling? scaling)
+    {
+        if (scaling is null)
+        {
+            return plain;
+        }
+
+        if (scaling.Kind == "linear")
+        {
+            return plain / scaling.Factor;
+        }
+
+        double turns = scaling.OriginalMaxPositions * plain / (2 * Math.PI);
+        double keep = Math.Clamp((turns - scaling.LowFrequencyFactor) / (scaling.HighFrequencyFactor - scaling.LowFrequencyFactor), 0, 1);
+        return (keep * plain) + ((1 - keep) * plain / scaling.Factor);
+    }
+}
