@@ -17,6 +17,8 @@ public sealed class TextStream(ITokenizer tokenizer, bool skipSpecialTokens = tr
     /// <summary>The longest beginning of a character that can be waiting: UTF-8 characters have four bytes at most.</summary>
     private const int LongestKept = 3;
 
+    private const int OnStack = 256;
+
     private readonly byte[] _kept = new byte[LongestKept];
     private int _keptCount;
 
@@ -39,9 +41,10 @@ public sealed class TextStream(ITokenizer tokenizer, bool skipSpecialTokens = tr
             return Take(bytes);
         }
 
-        byte[] joined = new byte[_keptCount + bytes.Length];
+        int length = _keptCount + bytes.Length;
+        Span<byte> joined = length <= OnStack ? stackalloc byte[length] : new byte[length];
         _kept.AsSpan(0, _keptCount).CopyTo(joined);
-        bytes.CopyTo(joined.AsSpan(_keptCount));
+        bytes.CopyTo(joined[_keptCount..]);
         return Take(joined);
     }
 
