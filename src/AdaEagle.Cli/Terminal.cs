@@ -7,9 +7,6 @@ namespace AdaEagle.Cli;
 /// </summary>
 internal sealed class Terminal(TextReader input, TextWriter output, TextWriter error)
 {
-    // Tables that go to a file or a pipe are as wide as they need to be.
-    private const int RedirectedWidth = 240;
-
     public TextReader In => input;
 
     public TextWriter Out => output;
@@ -35,12 +32,12 @@ internal sealed class Terminal(TextReader input, TextWriter output, TextWriter e
     public static Terminal OfProcess()
     {
         bool escapes = Environment.GetEnvironmentVariable("TERM") != "dumb";
-        return new Terminal(System.Console.In, System.Console.Out, System.Console.Error)
+        return new Terminal(Console.In, Console.Out, Console.Error)
         {
             Interrupts = Interrupts.OfConsole(),
-            OutputIsTerminal = escapes && !System.Console.IsOutputRedirected,
-            ErrorIsTerminal = escapes && !System.Console.IsErrorRedirected,
-            InputIsTerminal = !System.Console.IsInputRedirected,
+            OutputIsTerminal = escapes && !Console.IsOutputRedirected,
+            ErrorIsTerminal = escapes && !Console.IsErrorRedirected,
+            InputIsTerminal = !Console.IsInputRedirected,
             Colours = string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")),
         };
     }
@@ -48,26 +45,12 @@ internal sealed class Terminal(TextReader input, TextWriter output, TextWriter e
     /// <summary>Writes a remark for the user: not part of the result.</summary>
     public void Note(string text) => error.WriteLine(text);
 
-    /// <summary>Tables and the like, as part of the result.</summary>
-    public IAnsiConsole OutputConsole() => Console(output, OutputIsTerminal);
-
-    /// <summary>Progress and the like, beside the result.</summary>
-    public IAnsiConsole ErrorConsole() => Console(error, ErrorIsTerminal);
-
-    private IAnsiConsole Console(TextWriter writer, bool isTerminal)
+    /// <summary>What a progress bar is drawn on.</summary>
+    public IAnsiConsole ErrorConsole() => AnsiConsole.Create(new AnsiConsoleSettings
     {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Ansi = isTerminal ? AnsiSupport.Yes : AnsiSupport.No,
-            ColorSystem = isTerminal && Colours ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
-            Interactive = isTerminal ? InteractionSupport.Yes : InteractionSupport.No,
-            Out = new AnsiConsoleOutput(writer),
-        });
-        if (!isTerminal)
-        {
-            console.Profile.Width = RedirectedWidth;
-        }
-
-        return console;
-    }
+        Ansi = ErrorIsTerminal ? AnsiSupport.Yes : AnsiSupport.No,
+        ColorSystem = ErrorIsTerminal && Colours ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+        Interactive = ErrorIsTerminal ? InteractionSupport.Yes : InteractionSupport.No,
+        Out = new AnsiConsoleOutput(error),
+    });
 }

@@ -35,9 +35,9 @@ internal sealed class GenerationArguments
         Description = "Text that ends the output where it first appears, and is not part of it. Can be given several times.", HelpName = "TEXT", DefaultValueFactory = _ => [],
     };
 
-    private readonly Option<bool> _raw = new("--raw") { Description = "The prompt is a text to be continued, not a message for the chat template." };
+    private readonly Option<bool> _raw = Values.Flag("--raw", "The prompt is a text to be continued, not a message for the chat template.");
 
-    private readonly Option<bool> _showDraft = new("--show-draft") { Description = "Marks accepted draft tokens, and lists what each round predicted, drafted and accepted." };
+    private readonly Option<bool> _showDraft = Values.Flag("--show-draft", "Marks accepted draft tokens, and lists what each round predicted, drafted and accepted.");
 
     public GenerationArguments(Command command, int maxTokens, bool raw = true)
     {

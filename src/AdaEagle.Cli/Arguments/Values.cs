@@ -7,6 +7,9 @@ namespace AdaEagle.Cli.Arguments;
 /// <summary>Options whose values are checked at the command line, with messages that say what is allowed.</summary>
 internal static class Values
 {
+    /// <summary>An option that is there or not; it takes no word after it, so a prompt may be "true".</summary>
+    public static Option<bool> Flag(string name, string description) => new(name) { Description = description, Arity = ArgumentArity.Zero };
+
     /// <summary>A whole number from <paramref name="least"/> to <paramref name="most"/>.</summary>
     public static Option<int> Whole(string name, string description, int usual, int least, int most = int.MaxValue) => new(name)
     {

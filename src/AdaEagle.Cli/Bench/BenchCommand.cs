@@ -113,13 +113,16 @@ internal sealed class BenchCommand
 
     private void Show(IReadOnlyList<PolicyResult> results, PolicyResult plain, BenchRunner runner)
     {
-        var table = new BenchTable(_terminal.OutputConsole());
-        table.Figures($"all {plain.Prompts.Count} prompts", results, plain);
+        var table = new BenchTable(_terminal.Out);
+        table.Figures($"{plain.Prompts.Count} prompts; speedups against {DraftPolicies.Plain}, 95% intervals over prompts; tau: acceptance length", results, plain);
+        table.Times("seconds, all prompts", results);
+        table.Suites("decode speedup (tau) by suite", results, plain);
         bool straight(int index) => !plain.Prompts[index].Loops;
         int straightCount = plain.Prompts.Count(prompt => !prompt.Loops);
-        if (straightCount > 0 && straightCount < plain.Prompts.Count)
+        PolicyResult[] straightResults = straightCount > 0 && straightCount < plain.Prompts.Count ? [.. results.Select(result => result.Where(straight))] : [];
+        if (straightResults.Length > 0)
         {
-            table.Figures($"the {straightCount} prompts whose output does not loop", [.. results.Select(result => result.Where(straight))], plain.Where(straight));
+            table.Figures($"the {straightCount} prompts whose output does not loop", straightResults, plain.Where(straight));
         }
 
         if (runner.Costs is { } costs)
@@ -128,7 +131,8 @@ internal sealed class BenchCommand
         }
 
         table.Positions(results);
-        table.AgainstBestFixed(results);
+        table.AgainstBestFixed("", results);
+        table.AgainstBestFixed("without loops: ", straightResults);
         foreach (string difference in runner.Differences.Take(MostDifferences))
         {
             _terminal.Note(difference);

@@ -1,37 +1,52 @@
 using System.Globalization;
 using AdaEagle.Speculation.Oracle;
-using Spectre.Console;
 
 namespace AdaEagle.Cli.Bench;
 
 /// <summary>The figures for people.</summary>
-internal sealed class BenchTable(IAnsiConsole console)
+internal sealed class BenchTable(TextWriter output)
 {
-    private static readonly string[] s_columns =
-        ["policy", "tokens/s", "decode tokens/s", "speedup (95%)", "decode speedup (95%)", "acceptance length", "drafted/round", "plan s", "draft s", "verify s", "other s", "prefill s", "identical", "loops"];
-
-    /// <summary>One table; <paramref name="title"/> says over which outputs.</summary>
+    /// <summary>Rates, speedups and what was compared; <paramref name="title"/> says over which outputs.</summary>
     public void Figures(string title, IReadOnlyList<PolicyResult> results, PolicyResult plain)
     {
-        Line(title);
-        var table = new Table { Border = TableBorder.Markdown };
-        foreach (string column in s_columns)
-        {
-            table.AddColumn(new TableColumn(column) { Alignment = column == s_columns[0] ? Justify.Left : Justify.Right });
-        }
-
+        var table = new MarkdownTable("policy", "tokens/s", "decode/s", "speedup (95%)", "decode speedup (95%)", "tau", "identical", "loops");
         foreach (PolicyResult result in results)
         {
             Measurement sum = result.Sum;
-            table.AddRow(((string[])
-            [
+            table.Add(
                 result.Name, Number(sum.TokensPerSecond, "0.0"), Number(sum.DecodeTokensPerSecond, "0.0"), Ratio(result.Speedup(plain)), Ratio(result.DecodeSpeedup(plain)),
-                Number(sum.AcceptanceLength, "0.00"), Number(result.MeanDrafted, "0.00"), Number(sum.Plan, "0.000"), Number(sum.Draft, "0.00"), Number(sum.Verify, "0.00"),
-                Number(sum.Other, "0.00"), Number(sum.Prefill, "0.00"), $"{result.IdenticalCount}/{result.Prompts.Count}", Number(100 * result.RepeatedShare, "0") + "%",
-            ]).Select(Markup.Escape).ToArray());
+                Number(sum.AcceptanceLength, "0.00"), $"{result.IdenticalCount}/{result.Prompts.Count}", Number(100 * result.RepeatedShare, "0") + "%");
         }
 
-        console.Write(table);
+        Write(title, table);
+    }
+
+    /// <summary>Where the time went, in seconds, and what the rounds drafted.</summary>
+    public void Times(string title, IReadOnlyList<PolicyResult> results)
+    {
+        var table = new MarkdownTable("policy", "prefill", "plan", "draft", "verify", "other", "drafted/round", "accepted/drafted");
+        foreach (PolicyResult result in results)
+        {
+            Measurement sum = result.Sum;
+            table.Add(
+                result.Name, Number(sum.Prefill, "0.000"), Number(sum.Plan, "0.000"), Number(sum.Draft, "0.000"), Number(sum.Verify, "0.000"), Number(sum.Other, "0.000"),
+                Number(result.MeanDrafted, "0.00"), Number((double)sum.Accepted / sum.Drafted, "0.00"));
+        }
+
+        Write(title, table);
+    }
+
+    /// <summary>Each suite by itself.</summary>
+    public void Suites(string title, IReadOnlyList<PolicyResult> results, PolicyResult plain)
+    {
+        PolicyJson[] figures = [.. results.Select(result => PolicyJson.Of(result, plain))];
+        var table = new MarkdownTable(["policy", .. figures[0].Suites.Select(suite => suite.Name)]);
+        foreach (PolicyJson policy in figures)
+        {
+            table.Add([policy.Name, .. policy.Suites.Select(suite => $"{Number(suite.DecodeSpeedup ?? double.NaN, "0.00")} ({Number(suite.AcceptanceLength ?? double.NaN, "0.00")})")]);
+        }
+
+        Write(title, table);
     }
 
     /// <summary>Acceptance by position, a line for each policy that drafts.</summary>
@@ -56,7 +71,7 @@ internal sealed class BenchTable(IAnsiConsole console)
     }
 
     /// <summary>Each other policy against the best fixed length of the same run, paired.</summary>
-    public void AgainstBestFixed(IReadOnlyList<PolicyResult> results)
+    public void AgainstBestFixed(string which, IReadOnlyList<PolicyResult> results)
     {
         PolicyResult[] ranked = [.. results.Where(result => IsFixed(result.Name)).OrderByDescending(result => result.Sum.DecodeTokensPerSecond)];
         if (ranked.Length == 0)
@@ -67,13 +82,21 @@ internal sealed class BenchTable(IAnsiConsole console)
         foreach (PolicyResult result in results.Where(result => !IsFixed(result.Name) && result.Name != Speculation.Policies.DraftPolicies.Plain))
         {
             Interval ratio = result.DecodeSpeedup(ranked[0]);
-            Line($"{result.Name} against {ranked[0].Name}, the best fixed length of this run, decoding: {Percent(ratio.Value)} (95%: {Percent(ratio.Low)} to {Percent(ratio.High)})");
+            Line($"{which}{result.Name} against {ranked[0].Name}, the best fixed length of this run, decoding: {Percent(ratio.Value)} (95%: {Percent(ratio.Low)} to {Percent(ratio.High)})");
         }
     }
 
     private static bool IsFixed(string name) => name.StartsWith("fixed:", StringComparison.Ordinal);
 
-    private void Line(string text) => console.WriteLine(text);
+    private void Write(string title, MarkdownTable table)
+    {
+        Line(title);
+        Line("");
+        table.Write(output);
+        Line("");
+    }
+
+    private void Line(string text) => output.WriteLine(text);
 
     private static string Ratio(Interval ratio) => $"{Number(ratio.Value, "0.000")} ({Number(ratio.Low, "0.000")}-{Number(ratio.High, "0.000")})";
 

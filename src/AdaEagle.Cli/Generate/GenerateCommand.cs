@@ -15,7 +15,7 @@ internal sealed class GenerateCommand
     private readonly ModelArguments _model;
     private readonly GenerationArguments _generation;
     private readonly Argument<string> _prompt = new("PROMPT") { Description = "The message to answer; - reads it from stdin." };
-    private readonly Option<bool> _json = new("--json") { Description = "Prints text, tokens, finish_reason and stats as JSON, and nothing else on stdout." };
+    private readonly Option<bool> _json = Values.Flag("--json", "Prints text, tokens, finish_reason and stats as JSON, and nothing else on stdout.");
 
     private GenerateCommand(Terminal terminal, Command command)
     {

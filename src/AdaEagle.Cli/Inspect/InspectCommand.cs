@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using AdaEagle.Cli.Arguments;
 
 namespace AdaEagle.Cli.Inspect;
 
@@ -9,7 +10,7 @@ internal static class InspectCommand
     public static Command Create(Terminal terminal)
     {
         var path = new Argument<string>("PATH") { Description = "A file or a folder." };
-        var json = new Option<bool>("--json") { Description = "Prints the description as JSON." };
+        var json = Values.Flag("--json", "Prints the description as JSON.");
         var command = new CommandWithExamples("inspect", $"Describes a file or folder: {Inspector.Readable}.")
         {
             Examples = ["adaeagle inspect models/default", "adaeagle inspect --json models/default/eagle/model.safetensors", "adaeagle inspect bench.jsonl"],
