@@ -24,7 +24,7 @@ internal static class EngineWork
             {
                 Interlocked.CompareExchange(ref failure, exception, null);
             }
-        }))];
+        }) { IsBackground = true })];
         foreach (Thread thread in started)
         {
             thread.Start();

@@ -49,7 +49,7 @@ internal static class AnswersCommand
         using AnswerStore store = AnswerRun.Make(
             target, AnswerOptions.Paths(arguments.GetValue(CorpusFiles)), settings, folder, arguments.GetValue(Count), arguments.GetValue(Threads),
             arguments.GetValue(Minutes) is { } minutes ? TimeSpan.FromMinutes(minutes) : null, signal.Token);
-        Console.WriteLine(folder);
+        arguments.InvocationConfiguration.Output.WriteLine(folder);
         return 0;
     }
 }

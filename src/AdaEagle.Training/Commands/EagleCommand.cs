@@ -89,10 +89,10 @@ internal static class EagleCommand
         double scale = checkpoint is null ? packed.FeatureScale() : EagleFiles.Describe(checkpoint).FeatureScale;
         using var model = new EagleModel(config, target.Embedding(), target.LmHead(), target.Fingerprint, scale, products, arguments.GetValue(Batch), arguments.GetValue(Seed));
         using var trainer = new EagleTrainer(model, packed, options, (trained, count) => Measure(trained, count, target, validation, folder, threads), checkpoint);
-        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        arguments.InvocationConfiguration.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{model.ParameterCount / 1e6:0.00} M parameters, products in {products}; {packed.Count} answers, {packed.AnswerTokens / 1e3:0} k tokens; begins at step {trainer.State.Step}"));
         trainer.Run();
-        Console.WriteLine(Path.Combine(folder, "export"));
+        arguments.InvocationConfiguration.Output.WriteLine(Path.Combine(folder, "export"));
         return 0;
     }
 

@@ -78,7 +78,7 @@ internal static class LdlpCommand
         long most = target.Model.PassBytes / 100, bytes = PredictorBytes(target.Model.Config.HiddenSize, arguments.GetValue(Width));
         if (bytes > most)
         {
-            throw new CommandException($"A predictor of width {arguments.GetValue(Width)} streams {bytes} bytes, more than 1% of a pass of the target ({most}). Give a smaller --width.");
+            arguments.InvocationConfiguration.Error.WriteLine($"A predictor of width {arguments.GetValue(Width)} streams {bytes} bytes, more than 1% of a pass of the target ({most}): a smaller --width is cheaper.");
         }
 
         RootTable training = Roots(arguments, target, head, headFingerprint, folder, AnswerOptions.Paths(arguments.GetValue(CorpusFiles)), PromptChoice.HeldOut, arguments.GetValue(Count));
@@ -90,7 +90,7 @@ internal static class LdlpCommand
         torch.set_num_threads(arguments.GetValue(Threads));
         torch.random.manual_seed(arguments.GetValue(Seed));
         Fit(arguments, lambdas, target, headFingerprint, training, validation, folder);
-        Console.WriteLine(Path.Combine(folder, "export"));
+        arguments.InvocationConfiguration.Output.WriteLine(Path.Combine(folder, "export"));
         return 0;
     }
 
@@ -122,7 +122,7 @@ internal static class LdlpCommand
             double[] tokens = [.. epochs.Select(epoch => (double)epoch.Epoch * training.RootCount)];
             curves.Add(new LossSeries(string.Create(CultureInfo.InvariantCulture, $"lambda {lambda}, training"), tokens, [.. epochs.Select(epoch => epoch.TrainingLoss)]));
             curves.Add(new LossSeries(string.Create(CultureInfo.InvariantCulture, $"lambda {lambda}, kept aside"), tokens, [.. epochs.Select(epoch => epoch.AsideLoss)]));
-            (double speed, JsonObject report) = Judge(export, target, training, validation, lambda, maxDraft, draftCost, verifyCost);
+            (double speed, JsonObject report) = Judge(arguments.InvocationConfiguration.Error, export, target, training, validation, lambda, maxDraft, draftCost, verifyCost);
             tried.Add(report);
             if (best is null || speed > best.Value.Speed)
             {
@@ -140,7 +140,7 @@ internal static class LdlpCommand
 
         var whole = new JsonObject { ["lambda"] = best!.Value.Lambda, ["draft_cost"] = draftCost, ["verify_cost"] = verifyCost, ["tried"] = new JsonArray([.. tried]) };
         AtomicFile.Write(Path.Combine(folder, "report.json"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(whole.ToJsonString(Json) + "\n")));
-        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"chosen: lambda {best.Value.Lambda}"));
+        arguments.InvocationConfiguration.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"chosen: lambda {best.Value.Lambda}"));
     }
 
     private static (LdlpModel Model, List<LdlpEpoch> Epochs) Train(RootTable training, float[] embedding, LdlpOptions options)
@@ -154,7 +154,7 @@ internal static class LdlpCommand
 
     /// <summary>Measures an exported predictor with the engine; without validation answers, on those it was trained on.</summary>
     private static (double Speed, JsonObject Report) Judge(
-        string export, AnsweringTarget target, RootTable training, RootTable? validation, double lambda, int maxDraft, double draftCost, double verifyCost)
+        TextWriter log, string export, AnsweringTarget target, RootTable training, RootTable? validation, double lambda, int maxDraft, double draftCost, double verifyCost)
     {
         RootTable judged = validation ?? training;
         double[][] predictions = Predictions(export, target.Model, judged);
@@ -163,10 +163,10 @@ internal static class LdlpCommand
         List<PredictionQuality> own = LdlpReport.Quality(training, Predictions(export, target.Model, training), lambda, maxDraft, onlyVisited: false);
         List<SimulationRow> simulation = LdlpReport.Simulate(judged, predictions, maxDraft, draftCost, verifyCost);
         string name = validation is null ? "training" : "validation";
-        Console.Error.WriteLine(LdlpReport.Table($"{name}, all roots", all));
-        Console.Error.WriteLine(LdlpReport.Table($"{name}, visited roots", visited));
-        Console.Error.WriteLine(LdlpReport.Table("trained on, all roots", own.Where(row => row.Text == "all")));
-        Console.Error.WriteLine(LdlpReport.Table(string.Create(CultureInfo.InvariantCulture, $"lambda {lambda}, c {draftCost}, v {verifyCost}"), simulation));
+        log.WriteLine(LdlpReport.Table($"{name}, all roots", all));
+        log.WriteLine(LdlpReport.Table($"{name}, visited roots", visited));
+        log.WriteLine(LdlpReport.Table("trained on, all roots", own.Where(row => row.Text == "all")));
+        log.WriteLine(LdlpReport.Table(string.Create(CultureInfo.InvariantCulture, $"lambda {lambda}, c {draftCost}, v {verifyCost}"), simulation));
         var report = new JsonObject
         {
             ["lambda"] = lambda,
@@ -207,13 +207,14 @@ internal static class LdlpCommand
         string name = choice == PromptChoice.HeldOut ? "held-out" : "validation";
         AnswerSettings settings = AnswerOptions.Settings(target, choice, arguments.GetValue(MaxTokens), choice == PromptChoice.HeldOut ? arguments.GetValue(Seed) : 1);
         int maxDraft = arguments.GetValue(MaxDraft), threads = arguments.GetValue(Threads);
+        bool isSimulated = choice == PromptChoice.All || arguments.GetValue(ValidationFiles) is not { Length: > 0 }; // thresholds are replayed over whole drafts
         using StopSignal signal = AnswerOptions.Stopping();
         using AnswerStore store = AnswerRun.Make(
             target, files, settings, Path.Combine(folder, name), count, threads,
             arguments.GetValue(AnswerMinutes) is { } minutes && choice == PromptChoice.HeldOut ? TimeSpan.FromMinutes(minutes) : null, signal.Token);
         Answer[] answers = [.. store.Answers.OrderBy(answer => answer.Job).Take(count).Where(answer => RunLengths.RootCount(answer, maxDraft) > 0)];
-        string file = Path.Combine(folder, $"{name}-roots.safetensors"), key = $"{target.Fingerprint} {headFingerprint} {maxDraft} {arguments.GetValue(MaxTokens)} {settings.Seed} {answers.Length}";
-        if (RootFile.TryRead(file, settings.HiddenSize, maxDraft, key) is { } there)
+        string file = Path.Combine(folder, $"{name}-roots.safetensors"), key = $"{target.Fingerprint} {headFingerprint} {maxDraft} {arguments.GetValue(MaxTokens)} {settings.Seed} {answers.Length} {isSimulated}";
+        if (RootFile.TryRead(file, settings.HiddenSize, key) is { } there)
         {
             return there;
         }
@@ -221,7 +222,7 @@ internal static class LdlpCommand
         var recorded = new List<AnswerRoots>();
         using (var progress = new TrainingProgress($"drafts ({name})", answers.Length))
         {
-            new RunLengths(target.Model, head, maxDraft, wholeDrafts: true).Record(answers, threads, runs =>
+            new RunLengths(target.Model, head, maxDraft, wholeDrafts: isSimulated).Record(answers, threads, runs =>
             {
                 signal.Token.ThrowIfCancellationRequested();
                 recorded.Add(RootTable.Of(runs, settings.HiddenSize));
@@ -230,7 +231,7 @@ internal static class LdlpCommand
         }
 
         var table = new RootTable(settings.HiddenSize, [.. recorded.OrderBy(answer => answer.Job)]);
-        RootFile.Write(file, table, maxDraft, key);
+        RootFile.Write(file, table, key);
         return table;
     }
 

@@ -1,0 +1,45 @@
+using AdaEagle.Formats;
+using AdaEagle.Models;
+using AdaEagle.Training.Eagle;
+using AdaEagle.Training.Tests.Answers;
+using TorchSharp;
+
+namespace AdaEagle.Training.Tests.Eagle;
+
+/// <summary>A small target and a head with uneven random weights for it, in the trainer and (F32) in the engine.</summary>
+internal sealed class SmallHead : IDisposable
+{
+    public SmallHead()
+    {
+        ModelConfig of = Small.Target.Model.Config;
+        Model = new EagleModel(
+            of with { LayerCount = 1, IntermediateSize = 96, FcBias = true, BosToken = null, EosTokens = [] },
+            Small.Target.Embedding(), Small.Target.LmHead(), "none", featureScale: 1.3, torch.ScalarType.Float32, positions: 1024, seed: 2);
+        using (torch.no_grad())
+        using (torch.NewDisposeScope())
+        {
+            torch.manual_seed(9);
+            foreach (torch.Tensor parameter in Model.Parameters.Values)
+            {
+                parameter.add_(torch.randn(parameter.shape).mul_(0.1));
+            }
+        }
+
+        string folder = Path.Combine(Small.Folder, "head");
+        EagleFiles.Export(folder, Model, TensorType.F32);
+        Engine = EagleHead.Load(folder, Small.Target.Model);
+    }
+
+    public SmallTarget Small { get; } = new();
+
+    public EagleModel Model { get; }
+
+    public EagleHead Engine { get; }
+
+    public void Dispose()
+    {
+        Engine.Dispose();
+        Model.Dispose();
+        Small.Dispose();
+    }
+}

@@ -1,0 +1,132 @@
+using System.CommandLine;
+using System.IO.Compression;
+using System.Text.Json;
+using AdaEagle.Generation;
+using AdaEagle.Training.Answers;
+using AdaEagle.Training.Commands;
+using AdaEagle.Training.Eagle;
+using AdaEagle.Training.Torch;
+
+namespace AdaEagle.Training.Tests.Ldlp;
+
+/// <summary>The whole tool on a tiny corpus: tokenizer, target, head and predictor, then decoding with them.</summary>
+public sealed class SmokeRunTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("adaeagle-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void Trained_by_the_tool_a_head_is_accepted_and_decoding_with_it_changes_nothing()
+    {
+        string corpus = Corpus("train.jsonl.gz", 0, 700), dev = Corpus("dev.jsonl.gz", 5000, 60);
+        Run("tokenizer", "--corpus", corpus, "--vocabulary", "288", "--out", At("tokenizer"));
+        Run("target", "--corpus", corpus, "--tokenizer", At("tokenizer"), "--steps", "150", "--batch", "8", "--length", "64", "--hidden", "64", "--layers", "2", "--heads", "2",
+            "--kv-heads", "1", "--ffn", "128", "--rate", "0.01", "--warm-up", "10", "--products", "f32", "--out", At("target"));
+        string target = At("target/export");
+        string head = Run("eagle", "--target", target, "--corpus", corpus, "--validation", dev, "--validation-answers", "24", "--answers", "250", "--max-tokens", "40", "--steps", "160",
+            "--batch", "1024", "--heads", "2", "--kv-heads", "1", "--ffn", "128", "--unroll", "2", "--products", "f32", "--out", At("eagle"));
+        string predictor = Run("ldlp", "--target", target, "--head", head, "--corpus", corpus, "--validation", dev, "--answers", "60", "--validation-answers", "24", "--max-tokens", "40",
+            "--width", "16", "--lambda", "1.5", "3", "--epochs", "8", "--k-max", "6", "--out", At("ldlp"));
+
+        double[] losses = [.. new TrainingLog(At("eagle/log.jsonl"), long.MaxValue).Entries.Select(entry => entry.Loss)];
+        Assert.True(losses[^1] < 0.6 * losses[0], $"The head's loss went from {losses[0]} to {losses[^1]}.");
+        Assert.True(File.Exists(At("eagle/loss.png")) && File.Exists(At("ldlp/loss.png")));
+        Assert.True(AcceptanceAtFirst(target, head, dev) > 0.3);
+
+        using JsonDocument report = JsonDocument.Parse(File.ReadAllBytes(At("ldlp/report.json")));
+        Assert.Equal(2, report.RootElement.GetProperty("tried").GetArrayLength());
+        using LanguageModel model = LanguageModel.Load(target, new LoadOptions { DraftFolder = head, PredictorFolder = predictor });
+        Assert.Empty(model.Warnings);
+        int accepted = 0;
+        foreach (string prompt in (string[])["Count from 7.", "Count from 61.", "What comes after 33?"])
+        {
+            foreach (float temperature in (float[])[0, 0.8f])
+            {
+                GenerationOptions options = new() { MaxTokens = 40, Sampling = new() { Temperature = temperature, Seed = 7 } };
+                IReadOnlyList<int> plain = model.Generate(prompt, options with { Policy = "ar" }, TestContext.Current.CancellationToken).Tokens;
+                foreach (string policy in (string[])["fixed:3", "threshold:-0.6", "ldlp", "ldlp+threshold:-0.6"])
+                {
+                    GenerationResult result = model.Generate(prompt, options with { Policy = policy }, TestContext.Current.CancellationToken);
+                    Assert.Equal(plain, result.Tokens);
+                    accepted += result.Statistics.Accepted;
+                }
+            }
+        }
+
+        Assert.True(accepted > 0);
+        Assert.Contains("another target", Fail("eagle", "--target", At("target/other"), "--corpus", corpus, "--steps", "1", "--resume", "--out", At("eagle")), StringComparison.Ordinal);
+        Assert.Contains("--resume", Fail("eagle", "--target", target, "--corpus", corpus, "--steps", "1", "--out", At("eagle")), StringComparison.Ordinal);
+        Run("eagle", "--target", target, "--corpus", corpus, "--answers-from", At("eagle/answers"), "--steps", "2", "--resume", "--batch", "1024", "--out", At("eagle"));
+        Assert.Equal(162, EagleFiles.Describe(At("eagle/checkpoint.safetensors")).State.Step);
+        Assert.Contains("above 1", Fail("ldlp", "--target", target, "--head", head, "--corpus", corpus, "--lambda", "0.5", "--out", At("ldlp")), StringComparison.Ordinal);
+    }
+
+    private double AcceptanceAtFirst(string folder, string head, string dev)
+    {
+        using AnsweringTarget target = AnsweringTarget.Load(folder);
+        CopyTarget(folder);
+        using AnswerStore answers = AnswerStore.Open(At("eagle/validation"));
+        using Models.EagleHead loaded = Models.EagleHead.Load(head, target.Model);
+        return Acceptance.Measure(target.Model, loaded, [.. answers.Answers], 6, 2).Single(row => row.Text == "all").Conditional[0];
+    }
+
+    /// <summary>A target that differs in its weights' file.</summary>
+    private void CopyTarget(string folder)
+    {
+        Directory.CreateDirectory(At("target/other"));
+        foreach (string file in Directory.GetFiles(folder))
+        {
+            File.Copy(file, At($"target/other/{Path.GetFileName(file)}"));
+        }
+
+        using Formats.ITensorSource source = Formats.SafeTensors.Open(Path.Combine(folder, "model.safetensors"));
+        var tensors = source.Tensors.Values.Select(info => Formats.TensorData.FromF32(info.Name, info.Shape, Formats.TensorSourceExtensions.ReadF32(source, info.Name, [.. info.Shape]), Formats.TensorType.F32)).ToList();
+        Formats.SafeTensors.Write(At("target/other/model.safetensors"), tensors);
+    }
+
+    private string At(string path) => Path.Combine(_folder, path);
+
+    private string Corpus(string name, int first, int count)
+    {
+        string path = At(name);
+        using var writer = new StreamWriter(new GZipStream(File.Create(path), CompressionLevel.Fastest));
+        foreach (int index in Enumerable.Range(first, count))
+        {
+            int start = index * 7 % 90;
+            (string question, string answer) = index % 2 == 0
+                ? ($"Count from {start}.", string.Join(", ", Enumerable.Range(start, 8)) + ".")
+                : ($"What comes after {start}? ({index})", $"After {start} comes {start + 1}, and then {start + 2}.");
+            writer.WriteLine(JsonSerializer.Serialize(new
+            {
+                category = index % 2 == 0 ? "count" : "after",
+                messages = new[] { new { role = "user", content = question }, new { role = "assistant", content = answer } },
+            }));
+        }
+
+        return path;
+    }
+
+    private static string Run(params string[] arguments)
+    {
+        (int code, string output, string error) = Invoke(arguments);
+        Assert.True(code == 0, $"{string.Join(' ', arguments)}: {error}");
+        return output.Trim();
+    }
+
+    private static string Fail(params string[] arguments)
+    {
+        (int code, _, string error) = Invoke(arguments);
+        Assert.NotEqual(0, code);
+        return error;
+    }
+
+    private static (int Code, string Output, string Error) Invoke(string[] arguments)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        int code = CommandRunner.Run(
+            new RootCommand("test") { TokenizerCommand.Create(), TargetCommand.Create(), EagleCommand.Create(), LdlpCommand.Create() }, arguments, output, error);
+        return (code, output.ToString(), error.ToString());
+    }
+}
