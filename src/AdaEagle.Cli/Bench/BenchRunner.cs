@@ -28,7 +28,7 @@ internal sealed class BenchRunner : IDisposable
         _model = model;
         _settings = settings;
         _session = new GenerationSession(model);
-        MaxDraft = model.Predictor?.MaxDraft ?? UsualMaxDraft;
+        MaxDraft = Math.Min(model.Predictor?.MaxDraft ?? UsualMaxDraft, GenerationSession.MaxDraft);
         if (model.Head is null && settings.Policies.Any(name => name != DraftPolicies.Plain))
         {
             throw new ArgumentException($"The model has no draft head, and every policy but '{DraftPolicies.Plain}' needs one: name it with --draft.");
@@ -109,7 +109,7 @@ internal sealed class BenchRunner : IDisposable
                 GenerationOptions options = _settings.OptionsFor(question, turn);
                 GenerationResult result = _session.Generate(prompt, options, (IDraftPolicy?)null, null, cancellation);
                 int most = Math.Min(options.MaxTokens, _model.Target.Config.MaxPositions - prompt.Count);
-                bool endToken = result.Tokens.Count > result.Statistics.VisibleTokens;
+                bool endToken = options.StopAtEndToken && _model.EndTokens.Contains(result.Tokens[^1]);
                 outputs.Add(recorder.Record(prompt, result.Tokens, most, endToken, null, cancellation));
                 turns.Add((question.Index, turn));
                 conversation.Answer(result.Text);

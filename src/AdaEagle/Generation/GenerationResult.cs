@@ -64,7 +64,7 @@ public sealed record GenerationStatistics
     /// <summary>Visible tokens by the time from the prompt to the last token.</summary>
     public double TokensPerSecond => VisibleTokens / Math.Max(TotalTime.TotalSeconds, 1e-9);
 
-    /// <summary>Visible tokens after the first by the time from the first token to the last.</summary>
+    /// <summary>Visible tokens after the first by the time from the first token to the last, the drafter's work on the prompt included.</summary>
     public double DecodeTokensPerSecond => Math.Max(VisibleTokens - 1, 0) / Math.Max((TotalTime - PrefillTime).TotalSeconds, 1e-9);
 
     /// <summary>Every round, where <see cref="GenerationOptions.KeepRounds"/> asked for them; the prefill is not one.</summary>

@@ -111,6 +111,21 @@ public sealed class BenchTests : IClassFixture<TinyCliModel>, IDisposable
         CliRun.Of("bench").FailsWith(1, "--prompts");
     }
 
+    [Fact]
+    public void Without_a_draft_head_there_is_plain_decoding_and_others_say_what_is_missing()
+    {
+        foreach (string file in Directory.EnumerateFiles(_model.Folder))
+        {
+            File.Copy(file, _folder.File(Path.GetFileName(file)));
+        }
+
+        string[] arguments = ["bench", "--prompts", _prompts, "--max-tokens", "8", "--threads", "1", "--model", _folder.Path];
+        CliRun run = CliRun.Of(arguments);
+        Assert.True(run.Code == 0, run.Error);
+        Assert.Contains("| ar ", run.Out, StringComparison.Ordinal);
+        CliRun.Of([.. arguments, "--policies", "fixed:1"]).FailsWith(1, "no draft head", "--draft");
+    }
+
     public void Dispose() => _folder.Dispose();
 
     private JsonElement Bench(params string[] arguments)

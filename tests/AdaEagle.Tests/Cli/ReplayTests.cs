@@ -32,7 +32,7 @@ public class ReplayTests(TinyCliModel folder) : IClassFixture<TinyCliModel>
             {
                 IDraftPolicy policy = DraftPolicies.Create(name, session.PolicyResources);
                 GenerationResult result = session.Generate(prompt, options, policy, null, CancellationToken.None);
-                ReplayedOutput replay = Record(recorder, prompt, result, options, policy, out RecordedOutput recorded).Replay(root => recorded.Roots[root].Drafted);
+                ReplayedOutput replay = Record(recorder, model, prompt, result, options, policy, out RecordedOutput recorded).Replay(root => recorded.Roots[root].Drafted);
                 AssertEqual(result.Statistics, replay);
                 (accepted, drafted) = (accepted + replay.Accepted, drafted + replay.Drafted);
             }
@@ -57,7 +57,7 @@ public class ReplayTests(TinyCliModel folder) : IClassFixture<TinyCliModel>
             var options = new GenerationOptions { MaxTokens = 60, KeepRounds = true, Sampling = new SamplingOptions { Temperature = temperature, Seed = 9, Sequence = i } };
             IReadOnlyList<int> prompt = model.Encode(s_prompts[i], options);
             GenerationResult plain = session.Generate(prompt, options, (IDraftPolicy?)null, null, CancellationToken.None);
-            RecordedOutput recorded = Record(recorder, prompt, plain, options, null, out _);
+            RecordedOutput recorded = Record(recorder, model, prompt, plain, options, null, out _);
             oracle.Lengths = OraclePlan.Find([recorded], costs, 8).Lengths[0];
             GenerationResult result = session.Generate(prompt, options, oracle, null, CancellationToken.None);
             Assert.Equal(plain.Tokens, result.Tokens);
@@ -80,13 +80,13 @@ public class ReplayTests(TinyCliModel folder) : IClassFixture<TinyCliModel>
         {
             GenerationOptions stopping = options with { StopStrings = [text.Substring(at, 2)] };
             GenerationResult result = session.Generate(prompt, stopping, policy, null, CancellationToken.None);
-            AssertEqual(result.Statistics, Record(recorder, prompt, result, stopping, null, out _).Replay(_ => 8));
+            AssertEqual(result.Statistics, Record(recorder, model, prompt, result, stopping, null, out _).Replay(_ => 8));
         }
     }
 
     private static RecordedOutput Record(
-        RunRecorder recorder, IReadOnlyList<int> prompt, GenerationResult result, GenerationOptions options, IDraftPolicy? policy, out RecordedOutput recorded) =>
-        recorded = recorder.Record(prompt, result.Tokens, options.MaxTokens, result.Tokens.Count > result.Statistics.VisibleTokens, policy);
+        RunRecorder recorder, LanguageModel model, IReadOnlyList<int> prompt, GenerationResult result, GenerationOptions options, IDraftPolicy? policy, out RecordedOutput recorded) =>
+        recorded = recorder.Record(prompt, result.Tokens, options.MaxTokens, model.EndTokens.Contains(result.Tokens[^1]), policy);
 
     private static void AssertEqual(GenerationStatistics stats, ReplayedOutput replay)
     {
