@@ -1,0 +1,128 @@
+using AdaEagle.Generation;
+using AdaEagle.Sampling;
+using AdaEagle.Speculation;
+using AdaEagle.Speculation.Policies;
+
+namespace AdaEagle.Tests.Generation;
+
+/// <summary>Law 7: from round to round the decode loop allocates nothing, streamed strings aside.</summary>
+public class AllocationTests
+{
+    public static TheoryData<string, float, int> Cases
+    {
+        get
+        {
+            var cases = new TheoryData<string, float, int>();
+            foreach (string policy in (string[])["fixed:0", "fixed:1", "fixed:5", "threshold:-1", "ldlp", "ldlp+threshold:-0.6"])
+            {
+                cases.Add(policy, 0, 1);
+                cases.Add(policy, 0.9f, 1);
+            }
+
+            cases.Add("ldlp+threshold:-0.6", 0, 2);
+            cases.Add("fixed:3", 0.9f, 2);
+            return cases;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Rounds_allocate_nothing(string policy, float temperature, int threads)
+    {
+        using var tiny = new TinyLanguage(1, threads: threads);
+        using var session = new GenerationSession(tiny.Model);
+        // Across the edges of several cache blocks; with every filter.
+        int[] prompt = tiny.Prompt(new Random(1), 50);
+        var options = new GenerationOptions
+        {
+            MaxTokens = 120, StopAtEndToken = false, Sampling = new SamplingOptions { Temperature = temperature, TopK = 20, TopP = 0.95f, MinP = 0.01f, Seed = 3 },
+        };
+        // The first generation compiles, and takes cache blocks that later ones use again.
+        for (int i = 0; i < 3; i++)
+        {
+            var watching = new WatchingPolicy(DraftPolicies.Create(policy, session.PolicyResources), 130);
+            session.Generate(prompt, options, watching, null, TestContext.Current.CancellationToken);
+            if (i == 2)
+            {
+                Assert.True(watching.Rounds > 15);
+                Assert.All(watching.AllocatedBetweenRounds, bytes => Assert.Equal(0, bytes));
+            }
+        }
+    }
+
+    [Fact]
+    public void Rounds_that_look_for_end_tokens_allocate_nothing()
+    {
+        using var tiny = new TinyLanguage(3);
+        using var session = new GenerationSession(tiny.Model);
+        // A prompt whose plain output is long without an end token.
+        var random = new Random(3);
+        var options = new GenerationOptions { MaxTokens = 100 };
+        int[] prompt = Enumerable.Range(0, 200).Select(_ => tiny.Prompt(random, 5))
+            .First(candidate => session.Generate(candidate, options, (IDraftPolicy?)null, null, CancellationToken.None).Tokens.Count > 40);
+        var watching = new WatchingPolicy(new FixedLengthPolicy(2), 130);
+        session.Generate(prompt, options, watching, null, TestContext.Current.CancellationToken);
+        watching = new WatchingPolicy(new FixedLengthPolicy(2), 130);
+        session.Generate(prompt, options, watching, null, TestContext.Current.CancellationToken);
+        Assert.All(watching.AllocatedBetweenRounds, bytes => Assert.Equal(0, bytes));
+    }
+
+    [Fact]
+    public void The_test_sees_what_is_allocated()
+    {
+        using var tiny = new TinyLanguage(1);
+        using var session = new GenerationSession(tiny.Model);
+        var watching = new WatchingPolicy(new WastefulPolicy(), 130);
+        session.Generate([1, 2, 3], new GenerationOptions { MaxTokens = 20, StopAtEndToken = false }, watching, null, TestContext.Current.CancellationToken);
+        Assert.All(watching.AllocatedBetweenRounds, bytes => Assert.True(bytes >= 24));
+    }
+
+    private sealed class WastefulPolicy : IDraftPolicy
+    {
+        private object? _waste;
+
+        public string Name => "wasteful";
+
+        public int MaxDraft => 1;
+
+        public bool NeedsLogProbabilities => false;
+
+        public int Plan(in PlanContext context)
+        {
+            _waste = new object();
+            return 1;
+        }
+
+        public bool Extends(DraftTree draft, int planned) => draft.Count < planned && _waste is not null;
+
+        public void Observe(in RoundObservation round)
+        {
+        }
+    }
+
+    /// <summary>Another policy, and what was allocated between its rounds: the whole of the loop, the collecting of tokens too.</summary>
+    private sealed class WatchingPolicy(IDraftPolicy policy, int mostRounds) : IDraftPolicy
+    {
+        private readonly long[] _allocated = new long[mostRounds];
+
+        public int Rounds { get; private set; }
+
+        public IEnumerable<long> AllocatedBetweenRounds => Enumerable.Range(1, Rounds - 1).Select(round => _allocated[round] - _allocated[round - 1]);
+
+        public string Name => policy.Name;
+
+        public int MaxDraft => policy.MaxDraft;
+
+        public bool NeedsLogProbabilities => policy.NeedsLogProbabilities;
+
+        public int Plan(in PlanContext context) => policy.Plan(context);
+
+        public bool Extends(DraftTree draft, int planned) => policy.Extends(draft, planned);
+
+        public void Observe(in RoundObservation round)
+        {
+            policy.Observe(round);
+            _allocated[Rounds++] = GC.GetAllocatedBytesForCurrentThread();
+        }
+    }
+}
