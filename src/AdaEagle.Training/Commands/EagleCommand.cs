@@ -33,7 +33,7 @@ internal static class EagleCommand
     private static readonly Option<double> Rate = AnswerOptions.Share("--rate", "Peak learning rate.", 2e-3);
     private static readonly Option<double> Decay = AnswerOptions.Share("--decay", "Share of the run, at its end, in which the rate falls to 2%.", 0.8);
     private static readonly Option<string> Optimizer = new("--optimizer") { Description = "adamw, or muon for the matrices.", HelpName = "NAME", DefaultValueFactory = _ => "adamw" };
-    private static readonly Option<int> Batch = CommonOptions.Whole("--batch", "Tokens a step, prompts counted.", 4096, 256, 1 << 18);
+    private static readonly Option<int> Batch = CommonOptions.Whole("--batch", "Tokens a step, prompts counted.", 2048, 256, 1 << 18);
     private static readonly Option<int> Heads = CommonOptions.Whole("--heads", "Attention heads.", 4, 1, 1024);
     private static readonly Option<int> KeyValueHeads = CommonOptions.Whole("--kv-heads", "Key/value heads.", 2, 1, 1024);
     private static readonly Option<int?> HeadDimension = new("--head-dim") { Description = "Width of an attention head; by default hidden size / heads.", HelpName = "N" };
@@ -86,8 +86,9 @@ internal static class EagleCommand
         torch.random.manual_seed(arguments.GetValue(Seed));
         torch.ScalarType products = TargetCommand.ProductType(arguments.GetValue(Products)!, arguments.InvocationConfiguration.Error);
         ModelConfig config = checkpoint is null ? Config(arguments, target) : EagleFiles.Describe(checkpoint).Config;
-        double scale = checkpoint is null ? packed.FeatureScale() : EagleFiles.Describe(checkpoint).FeatureScale;
-        using var model = new EagleModel(config, target.Embedding(), target.LmHead(), target.Fingerprint, scale, products, arguments.GetValue(Batch), arguments.GetValue(Seed));
+        (float[] mean, double scale) = packed.FeatureStatistics();
+        scale = checkpoint is null ? scale : EagleFiles.Describe(checkpoint).FeatureScale;
+        using var model = new EagleModel(config, target.Embedding(), target.LmHead(), target.Fingerprint, mean, scale, products, arguments.GetValue(Batch), arguments.GetValue(Seed));
         using var trainer = new EagleTrainer(model, packed, options, (trained, count) => Measure(trained, count, target, validation, folder, threads), checkpoint);
         arguments.InvocationConfiguration.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{model.ParameterCount / 1e6:0.00} M parameters, products in {products}; {packed.Count} answers, {packed.AnswerTokens / 1e3:0} k tokens; begins at step {trainer.State.Step}"));

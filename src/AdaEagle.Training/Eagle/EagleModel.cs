@@ -27,11 +27,12 @@ internal sealed class EagleModel : IDisposable
     /// <param name="embedding">The target's embedding [vocabulary, hidden]; frozen.</param>
     /// <param name="lmHead">The target's LM head [vocabulary, hidden]; frozen.</param>
     /// <param name="target">SHA-256 of the target's weights, noted in the head's files.</param>
+    /// <param name="featureMean">Mean of the target's features [hidden]: what the head predicts before it has learnt anything.</param>
     /// <param name="featureScale">Root mean square of the target's features.</param>
     /// <param name="productType">Float32 or BFloat16.</param>
     /// <param name="positions">The most rows of a step: positions are those of the packed rows.</param>
     /// <param name="seed">Seed of the weights.</param>
-    public EagleModel(ModelConfig config, float[] embedding, float[] lmHead, string target, double featureScale, ScalarType productType, int positions, int seed)
+    public EagleModel(ModelConfig config, float[] embedding, float[] lmHead, string target, float[] featureMean, double featureScale, ScalarType productType, int positions, int seed)
     {
         Refuse(config);
         TorchLibrary.Load();
@@ -45,8 +46,8 @@ internal sealed class EagleModel : IDisposable
         double embeddingScale = _embedding.square().mean().sqrt().item<float>();
         _columnScale = cat([full(hidden, (float)(1 / embeddingScale)), full(hidden, (float)(1 / featureScale))]).DetachFromDisposeScope();
         using var generator = new Generator((ulong)seed);
-        Normal(Fuse, hidden, 2 * hidden, featureScale / Math.Sqrt(2 * hidden), generator);
-        Add(FuseBias, zeros(hidden, ScalarType.Float32));
+        Normal(Fuse, hidden, 2 * hidden, 0.3 * featureScale / Math.Sqrt(2 * hidden), generator);
+        Add(FuseBias, tensor(featureMean));
         Normal(Query, queries, hidden, 0.02, generator);
         Normal(Key, keys, hidden, 0.02, generator);
         Normal(Value, keys, hidden, 0.02, generator);

@@ -34,7 +34,7 @@ internal sealed record EagleOptions
 
     public double Rate { get; init; } = 2e-3;
 
-    public int WarmUpSteps { get; init; } = 50;
+    public int WarmUpSteps { get; init; } = 30;
 
     public double DecayShare { get; init; } = 0.8;
 

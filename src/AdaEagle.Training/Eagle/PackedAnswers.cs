@@ -117,20 +117,28 @@ internal sealed class PackedAnswers
         }
     }
 
-    /// <summary>Root mean square of the features, from some answers.</summary>
-    public double FeatureScale()
+    /// <summary>Mean of the features [hidden], and the root mean square of all their elements, from some answers.</summary>
+    public (float[] Mean, double Scale) FeatureStatistics()
     {
-        double sum = 0;
+        int hidden = _store.Settings.HiddenSize;
+        double[] sums = new double[hidden];
+        double squares = 0;
         long count = 0;
-        foreach ((int index, Answer answer) in _usable.Take(64))
+        foreach ((int index, Answer answer) in _usable.Take(128))
         {
-            ushort[] features = new ushort[(answer.Tokens.Length - 1) * _store.Settings.HiddenSize];
+            ushort[] features = new ushort[(answer.Tokens.Length - 1) * hidden];
             _store.ReadFeatures(index, features);
-            sum += features.Sum(value => Math.Pow(Formats.FloatConversion.FromBF16(value), 2));
+            for (int i = 0; i < features.Length; i++)
+            {
+                float value = Formats.FloatConversion.FromBF16(features[i]);
+                sums[i % hidden] += value;
+                squares += value * value;
+            }
+
             count += features.Length;
         }
 
-        return Math.Sqrt(sum / count);
+        return ([.. sums.Select(sum => (float)(sum * hidden / count))], Math.Sqrt(squares / count));
     }
 
     private (int Index, Answer Answer) At(long number)

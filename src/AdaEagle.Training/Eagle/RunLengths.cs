@@ -182,7 +182,7 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
 
         foreach (Lane lane in lanes)
         {
-            lane.EndDraft();
+            lane.EndDraft(wholeDrafts);
         }
 
         rows.Clear();
@@ -252,10 +252,10 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
 
         public void StageDraft(PassRows rows) => _lastRow = rows.Add(cache, _lastToken, _lastRow);
 
-        public void EndDraft()
+        public void EndDraft(bool keepSums)
         {
             cache.Discard();
-            _roots.Add(new RunRoot(Root, _run, [.. _sums]));
+            _roots.Add(new RunRoot(Root, _run, keepSums ? [.. _sums] : []));
         }
 
         public void Dispose() => cache.Dispose();

@@ -104,6 +104,6 @@ public class EagleModelTests
     {
         using var small = new SmallTarget();
         Assert.Throws<InvalidDataException>(() => new EagleModel(
-            small.Target.Model.Config with { HeadDimension = 48 }, small.Target.Embedding(), small.Target.LmHead(), "none", 1, ScalarType.Float32, 64, 1));
+            small.Target.Model.Config with { HeadDimension = 48 }, small.Target.Embedding(), small.Target.LmHead(), "none", [], 1, ScalarType.Float32, 64, 1));
     }
 }

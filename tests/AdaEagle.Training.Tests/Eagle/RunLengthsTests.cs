@@ -31,6 +31,7 @@ public class RunLengthsTests
             Answer answer = one.Answer;
             AnswerRuns other = shortened.Single(item => item.Answer == answer);
             Assert.Equal(one.Roots.Select(root => (root.Index, root.RunLength)), other.Roots.Select(root => (root.Index, root.RunLength)));
+            Assert.All(other.Roots, root => Assert.Empty(root.LogProbabilities));
             Assert.Equal(Enumerable.Range(answer.PromptLength, answer.Length - (answer.IsCut ? MaxDraft : 1)), one.Roots.Select(root => root.Index));
             foreach (RunRoot root in one.Roots)
             {

@@ -14,7 +14,7 @@ internal sealed class SmallHead : IDisposable
         ModelConfig of = Small.Target.Model.Config;
         Model = new EagleModel(
             of with { LayerCount = 1, IntermediateSize = 96, FcBias = true, BosToken = null, EosTokens = [] },
-            Small.Target.Embedding(), Small.Target.LmHead(), "none", featureScale: 1.3, torch.ScalarType.Float32, positions: 1024, seed: 2);
+            Small.Target.Embedding(), Small.Target.LmHead(), "none", new float[of.HiddenSize], featureScale: 1.3, torch.ScalarType.Float32, positions: 1024, seed: 2);
         using (torch.no_grad())
         using (torch.NewDisposeScope())
         {
