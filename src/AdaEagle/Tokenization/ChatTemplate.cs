@@ -72,6 +72,7 @@ public sealed class ChatTemplate
     public ChatRendering RenderSpans(ChatRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(request.Messages);
         return Run(Sizes(request.Messages, request.Tools, request.Documents, request.Variables), request.Now, run =>
         {
             if (request.ContinueFinalMessage && request.AddGenerationPrompt)
@@ -96,7 +97,9 @@ public sealed class ChatTemplate
             }
 
             string text = run.Run();
-            return new ChatRendering(continued is null ? text : CutAtMark(text, continued), run.Generations);
+            return continued is null
+                ? new ChatRendering(text, run.Generations)
+                : Cut(CutAtMark(text, continued), run.Generations);
         });
     }
 
@@ -211,6 +214,10 @@ public sealed class ChatTemplate
 
         return string.CompareOrdinal(text, at, ContinueMark, 0, ContinueMark.Length) == 0 ? text[..at] : TrimEnd(text[..at]);
     }
+
+    // Spans that reach behind the end of what is left end there.
+    private static ChatRendering Cut(string text, IReadOnlyList<(int Start, int End)> generations) =>
+        new(text, [.. generations.Where(span => span.Start < text.Length).Select(span => (span.Start, Math.Min(span.End, text.Length)))]);
 
     private static string Trim(string text)
     {

@@ -13,14 +13,21 @@ internal static class ChatTemplateCases
 
     public static JsonObject Read(string name) => JsonNode.Parse(File.ReadAllText(Path.Combine(Folder, name)))!.AsObject();
 
+    private static readonly Dictionary<string, ChatTemplate> s_parsed = [];
+
     /// <summary>The template of a case, or null and the construct it uses that is not supported.</summary>
     public static ChatTemplate? TryParse(string name, JsonNode specialTokens, out string? unsupported)
     {
         Dictionary<string, string> tokens = specialTokens.AsObject().ToDictionary(pair => pair.Key, pair => pair.Value!.GetValue<string>());
+        string key = name + specialTokens.ToJsonString();
+        unsupported = null;
         try
         {
-            unsupported = null;
-            return ChatTemplate.Parse(File.ReadAllText(Path.Combine(Folder, "templates", name + ".jinja")), tokens);
+            lock (s_parsed)
+            {
+                return s_parsed.TryGetValue(key, out ChatTemplate? parsed) ? parsed
+                    : s_parsed[key] = ChatTemplate.Parse(File.ReadAllText(Path.Combine(Folder, "templates", name + ".jinja")), tokens);
+            }
         }
         catch (ChatTemplateException error) when (error.Unsupported is not null)
         {

@@ -107,26 +107,37 @@ public sealed class JinjaHostileTests
         Assert.IsType<ChatTemplateException>(thrown);
     }
 
-    // Runs something; gives its text, or null where it was refused.
+    // Runs something; gives its text, or null where it was refused. A busy machine gets a second and a third try.
     private static string? RunBounded(string name, Func<string> render)
     {
-        long bytesBefore = GC.GetAllocatedBytesForCurrentThread();
-        Stopwatch watch = Stopwatch.StartNew();
+        string shown = name.Length <= 100 ? name : name[..100] + "…";
+        TimeSpan fastest = TimeSpan.MaxValue;
         string? text = null;
+        for (int attempt = 0; attempt < 3 && fastest >= s_maximumTime; attempt++)
+        {
+            long bytesBefore = GC.GetAllocatedBytesForCurrentThread();
+            Stopwatch watch = Stopwatch.StartNew();
+            text = RenderOrNull(render);
+            fastest = watch.Elapsed < fastest ? watch.Elapsed : fastest;
+            long bytes = GC.GetAllocatedBytesForCurrentThread() - bytesBefore;
+            ChatTemplateCases.Report($"{watch.ElapsedMilliseconds,5} ms {bytes >> 20,3} MiB  {shown}");
+            Assert.True(bytes < MaximumBytes, $"{shown} allocated {bytes >> 20} MiB.");
+        }
+
+        Assert.True(fastest < s_maximumTime, $"{shown} took {fastest}.");
+        return text;
+    }
+
+    private static string? RenderOrNull(Func<string> render)
+    {
         try
         {
-            text = render();
+            return render();
         }
         catch (ChatTemplateException error)
         {
             Assert.InRange(error.Message.Length, 1, 2000);
+            return null;
         }
-
-        long bytes = GC.GetAllocatedBytesForCurrentThread() - bytesBefore;
-        string shown = name.Length <= 100 ? name : name[..100] + "…";
-        ChatTemplateCases.Report($"{watch.ElapsedMilliseconds,5} ms {bytes >> 20,3} MiB  {shown}");
-        Assert.True(watch.Elapsed < s_maximumTime, $"{shown} took {watch.Elapsed}.");
-        Assert.True(bytes < MaximumBytes, $"{shown} allocated {bytes >> 20} MiB.");
-        return text;
     }
 }

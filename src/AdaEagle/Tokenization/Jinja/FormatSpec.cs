@@ -35,6 +35,7 @@ internal readonly record struct FormatSpec
         FormatSpec spec = Parse(specification);
         return value switch
         {
+            TextValue when spec.Grouping != '\0' || spec.Type == 'c' => throw spec.Unknown(value),
             TextValue text => spec.FormatText(run, text.Text),
             _ when Numbers.IsNumber(value) => spec.FormatNumber(run, value),
             _ => throw new ChatTemplateException($"unsupported format string passed to {value.TypeName}.__format__."),

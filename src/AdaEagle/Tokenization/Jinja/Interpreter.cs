@@ -178,16 +178,22 @@ internal sealed partial class Interpreter
             case Block block:
                 return ExecuteIn(new Scope(block.IsScoped ? _scope : _root), block.Body);
             case Generation generation:
-                int start = _main.Length;
-                string text2 = ((TextValue)Capture(new Scope(_scope), generation.Body)).Text;
-                _generations.Add((start, start + text2.Length));
-                _output.Append(text2);
-                return Signal.None;
+                return ExecuteGeneration(generation);
             case ExternalTemplate external:
                 throw new ChatTemplateException($"The tag '{external.Tag}' needs another template; a chat template stands alone.", unsupported: external.Tag);
             default:
                 throw new InvalidOperationException($"No way to run a {statement.GetType().Name}.");
         }
+    }
+
+    private Signal ExecuteGeneration(Generation generation)
+    {
+        // Like transformers: the place is the one in the template's own output, also where a macro has the block.
+        int start = _main.Length;
+        string text = Capture(new Scope(_scope), generation.Body).Text;
+        _generations.Add((start, start + text.Length));
+        _output.Append(text);
+        return Signal.None;
     }
 
     private Signal ExecuteIf(If choice)
@@ -321,13 +327,13 @@ internal sealed partial class Interpreter
     }
 
     // What statements print, as a value.
-    private Value Capture(Scope scope, IReadOnlyList<Statement> body)
+    private TextValue Capture(Scope scope, IReadOnlyList<Statement> body)
     {
         TextBuilder before = _output;
         int line = Line;
         _output = new TextBuilder(Budget);
         ExecuteIn(scope, body);
-        Value text = new TextValue(_output.ToString(), EscapesOutput);
+        TextValue text = new(_output.ToString(), EscapesOutput);
         _output = before;
         Line = line;
         return text;

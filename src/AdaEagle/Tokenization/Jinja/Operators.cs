@@ -8,6 +8,11 @@ internal static class Operators
     /// <summary><c>left operation right</c></summary>
     public static Value Apply(Interpreter run, string operation, Value left, Value right)
     {
+        if (operation == "%" && left is TextValue format)
+        {
+            return PercentFormat.Apply(run, format, right);
+        }
+
         if ((left as UndefinedValue ?? right as UndefinedValue) is UndefinedValue undefined)
         {
             throw undefined.Error();
@@ -27,8 +32,6 @@ internal static class Operators
                 return Repeat(run, left, right);
             case ("*", _, TextValue or SequenceValue):
                 return Repeat(run, right, left);
-            case ("%", TextValue format, _):
-                return PercentFormat.Apply(run, format, right);
         }
 
         if (!Numbers.IsNumber(left) || !Numbers.IsNumber(right))

@@ -73,7 +73,10 @@ internal static class PercentFormat
         }
 
         result.Append(text.AsSpan(at));
-        return used < positional.Length && named is null
+
+        // Python lets pass what has items, since it may have been meant as a mapping.
+        bool mayRemain = values is DictValue or ListValue or RangeValue or UndefinedValue;
+        return used < positional.Length && !mayRemain
             ? throw new ChatTemplateException("not all arguments converted during string formatting.")
             : format.With(result.ToString());
 
@@ -93,7 +96,7 @@ internal static class PercentFormat
                 return plain.FormatText(run, BraceFormat.Ascii(PythonText.Repr(run.Budget, value)));
             case 'c' when value is TextValue { CodePoints: 1 } character:
                 return plain.FormatText(run, character.Text);
-            case 'c' when value is IntValue:
+            case 'c' when value is IntValue or BoolValue:
                 return (plain with { Type = 'c', Precision = null }).FormatNumber(run, value);
             case 'd' or 'i' or 'u' or 'x' or 'X' or 'o':
                 return Integer(run, value, type, spec);

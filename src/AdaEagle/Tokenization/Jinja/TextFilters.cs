@@ -111,7 +111,7 @@ internal static class TextFilters
         TextBuilder result = new(run.Budget);
         result.Append(bound.IsTrue(1) ? indent : "");
         int count = 0;
-        foreach (string line in TextMethods.SplitLines(text.Text + "\n"))
+        foreach (string line in TextSplitting.Lines(text.Text + "\n"))
         {
             run.Budget.Step();
             if (count++ > 0)
@@ -125,10 +125,9 @@ internal static class TextFilters
         return text.With(result.ToString());
     }
 
-    private static TextValue Truncate(Interpreter run, Value self, Arguments args)
+    private static Value Truncate(Interpreter run, Value self, Arguments args)
     {
         Bound bound = args.Bind("length?", "killwords?", "end?", "leeway?");
-        TextValue text = Bound.ToText(args, self);
         TextValue end = bound.Find(2) is null ? new TextValue("...") : bound.Text(2);
         long length = bound.Int(0, 255);
         long leeway = bound.FindSome(3) is null ? 5 : bound.Int(3);
@@ -137,11 +136,12 @@ internal static class TextFilters
             throw new ChatTemplateException(leeway < 0 ? $"expected leeway >= 0, got {leeway}." : $"expected length >= {end.CodePoints}, got {length}.");
         }
 
-        if (text.CodePoints - leeway <= length)
+        if (self.Length - leeway <= length)
         {
-            return text;
+            return self;
         }
 
+        TextValue text = Bound.ToText(args, self);
         string kept = text.Slice(0, (int)length - end.CodePoints);
         if (!bound.IsTrue(1) && kept.LastIndexOf(' ') is var space and >= 0)
         {
@@ -181,7 +181,7 @@ internal static class TextFilters
         TextWrapper wrapper = new(run.Budget, (int)Math.Min(width, int.MaxValue), bound.IsTrue(1, true), bound.IsTrue(3, true));
         TextBuilder result = new(run.Budget);
         bool first = true;
-        foreach (string line in TextMethods.SplitLines(text.Text))
+        foreach (string line in TextSplitting.Lines(text.Text))
         {
             // A line without text wraps to nothing, and still takes its place.
             List<string> wrapped = wrapper.Wrap(line);

@@ -35,18 +35,18 @@ internal static class TextMethods
         ["ljust"] = (run, self, args) => Pad(run, self, args, (_, _) => 0),
         ["lower"] = (run, self, args) => Changed(run, self, args, Unicode.Lower),
         ["lstrip"] = (run, self, args) => Strip(run, Text(self), args.Bind("chars?").FindSome(0), left: true, right: false),
-        ["partition"] = (run, self, args) => Partition(run, self, args, TextSearch.First),
+        ["partition"] = (run, self, args) => TextSplitting.Partition(run, Text(self), args, fromRight: false),
         ["removeprefix"] = (run, self, args) => Without(run, self, args, (text, part) => text.StartsWith(part, StringComparison.Ordinal) ? text[part.Length..] : text),
         ["removesuffix"] = (run, self, args) => Without(run, self, args, (text, part) => text.EndsWith(part, StringComparison.Ordinal) ? text[..^part.Length] : text),
         ["replace"] = ReplaceMethod,
         ["rfind"] = (run, self, args) => Find(run, self, args, TextSearch.Last, mustExist: false),
         ["rindex"] = (run, self, args) => Find(run, self, args, TextSearch.Last, mustExist: true),
         ["rjust"] = (run, self, args) => Pad(run, self, args, (padding, _) => padding),
-        ["rpartition"] = (run, self, args) => Partition(run, self, args, TextSearch.Last),
-        ["rsplit"] = (run, self, args) => SplitMethod(run, self, args, fromRight: true),
+        ["rpartition"] = (run, self, args) => TextSplitting.Partition(run, Text(self), args, fromRight: true),
+        ["rsplit"] = (run, self, args) => TextSplitting.Split(run, Text(self), args, fromRight: true),
         ["rstrip"] = (run, self, args) => Strip(run, Text(self), args.Bind("chars?").FindSome(0), left: false, right: true),
-        ["split"] = (run, self, args) => SplitMethod(run, self, args, fromRight: false),
-        ["splitlines"] = (run, self, args) => ToList(run, Text(self), SplitLines(Text(self).Text, args.Bind("keepends?").IsTrue(0))),
+        ["split"] = (run, self, args) => TextSplitting.Split(run, Text(self), args, fromRight: false),
+        ["splitlines"] = (run, self, args) => TextSplitting.ToList(run, Text(self), TextSplitting.Lines(Text(self).Text, args.Bind("keepends?").IsTrue(0))),
         ["startswith"] = (run, self, args) => Matches(run, self, args, (text, part) => text.StartsWith(part, StringComparison.Ordinal)),
         ["strip"] = (run, self, args) => Strip(run, Text(self), args.Bind("chars?").FindSome(0), left: true, right: true),
         ["swapcase"] = (run, self, args) => Changed(run, self, args, text => PerRune(text, rune => Rune.IsUpper(rune) ? Unicode.Lower(rune.ToString()) : Unicode.Upper(rune.ToString()))),
@@ -125,27 +125,6 @@ internal static class TextMethods
         }
 
         return result.Append(text.AsSpan(plain)).ToString();
-    }
-
-    /// <summary>The lines of a text, with their ends or without.</summary>
-    public static IEnumerable<string> SplitLines(string text, bool keepsEnds = false)
-    {
-        int start = 0;
-        for (int i = 0; i < text.Length; i++)
-        {
-            if (Unicode.IsLineEnd(text[i]))
-            {
-                int end = text[i] == '\r' && i + 1 < text.Length && text[i + 1] == '\n' ? i + 2 : i + 1;
-                yield return text[start..(keepsEnds ? end : i)];
-                start = end;
-                i = end - 1;
-            }
-        }
-
-        if (start < text.Length)
-        {
-            yield return text[start..];
-        }
     }
 
     /// <summary>Joins texts with this one between them.</summary>
@@ -323,131 +302,6 @@ internal static class TextMethods
         Bound bound = args.Bind("old", "new", "count?");
         TextValue other = Text(self).IsMarkup ? run.Escape(bound.Text(1)) : bound.Text(1);
         return Text(self).With(Replace(run, Text(self).Text, bound.Text(0).Text, other.Text, bound.Int(2, -1)));
-    }
-
-    private static TupleValue Partition(Interpreter run, Value self, Arguments args, Func<Budget, string, string, int> find)
-    {
-        TextValue text = Text(self);
-        TextValue separator = args.Bind("sep").Text(0);
-        int at = separator.Text.Length == 0 ? throw new ChatTemplateException("empty separator.") : find(run.Budget, text.Text, separator.Text);
-        run.Budget.Text(text.Text.Length);
-        if (at < 0)
-        {
-            TextValue nothing = text.With("");
-            return find == TextSearch.First ? new TupleValue(text, nothing, nothing) : new TupleValue(nothing, nothing, text);
-        }
-
-        return new TupleValue(text.With(text.Text[..at]), separator, text.With(text.Text[(at + separator.Text.Length)..]));
-    }
-
-    private static ListValue SplitMethod(Interpreter run, Value self, Arguments args, bool fromRight)
-    {
-        Bound bound = args.Bind("sep?", "maxsplit?");
-        long most = bound.Int(1, -1) is var given and >= 0 ? given : int.MaxValue;
-        string text = Text(self).Text;
-        run.Budget.Text(text.Length);
-        return ToList(run, Text(self), bound.FindSome(0) is Value separator
-            ? SplitAt(run, text, Bound.ToText(args, separator).Text, most, fromRight)
-            : fromRight ? SplitAtSpaceFromRight(text, most) : SplitAtSpace(text, most));
-    }
-
-    private static List<string> SplitAt(Interpreter run, string text, string separator, long most, bool fromRight)
-    {
-        if (separator.Length == 0)
-        {
-            throw new ChatTemplateException("empty separator.");
-        }
-
-        List<int> places = [];
-        foreach (int at in TextSearch.All(run.Budget, text, separator))
-        {
-            run.Budget.Items(1);
-            places.Add(at);
-        }
-
-        if (fromRight && places.Count > most)
-        {
-            places.RemoveRange(0, places.Count - (int)most);
-        }
-
-        List<string> parts = [];
-        int start = 0;
-        foreach (int at in places.Take((int)Math.Min(most, int.MaxValue)))
-        {
-            parts.Add(text[start..at]);
-            start = at + separator.Length;
-        }
-
-        parts.Add(text[start..]);
-        return parts;
-    }
-
-    private static IEnumerable<string> SplitAtSpace(string text, long most)
-    {
-        int at = 0;
-        while (true)
-        {
-            while (at < text.Length && Unicode.IsSpace(text[at]))
-            {
-                at++;
-            }
-
-            if (at == text.Length)
-            {
-                yield break;
-            }
-
-            int start = at;
-            while (at < text.Length && (most == 0 || !Unicode.IsSpace(text[at])))
-            {
-                at++;
-            }
-
-            most--;
-            yield return text[start..at];
-        }
-    }
-
-    private static List<string> SplitAtSpaceFromRight(string text, long most)
-    {
-        List<string> parts = [];
-        int end = text.Length;
-        while (true)
-        {
-            while (end > 0 && Unicode.IsSpace(text[end - 1]))
-            {
-                end--;
-            }
-
-            if (end == 0)
-            {
-                parts.Reverse();
-                return parts;
-            }
-
-            int start = end;
-            while (start > 0 && (most == 0 || !Unicode.IsSpace(text[start - 1])))
-            {
-                start--;
-            }
-
-            most--;
-            parts.Add(text[start..end]);
-            end = start;
-        }
-    }
-
-    private static ListValue ToList(Interpreter run, TextValue kind, IEnumerable<string> parts)
-    {
-        List<Value> items = [];
-        foreach (string part in parts)
-        {
-            run.Budget.Items(1);
-            run.Budget.Text(part.Length);
-            items.Add(kind.With(part));
-        }
-
-        return new ListValue(items);
     }
 
     private static Dictionary<string, Value> NamesOf(Value mapping) => (mapping as DictValue ?? throw new ChatTemplateException($"format_map() wants a mapping, not {mapping.TypeName}."))

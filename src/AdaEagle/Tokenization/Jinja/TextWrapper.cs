@@ -37,7 +37,7 @@ internal sealed class TextWrapper(Budget budget, int width, bool breaksLongWords
 
             if (chunks.TryPeek(out TextValue? longWord) && longWord.CodePoints - cut > width && (breaksLongWords || length == 0))
             {
-                int end = breaksLongWords ? BreakAt(longWord, cut, Math.Max(1, width - length)) : longWord.CodePoints;
+                int end = breaksLongWords ? BreakAt(longWord, cut, width - length) : longWord.CodePoints;
                 line.Append(longWord.Slice(cut, end));
                 trailingSpace = 0;
                 cut = end;
@@ -109,7 +109,7 @@ internal sealed class TextWrapper(Budget budget, int width, bool breaksLongWords
     private static IEnumerable<string> SplitWord(string word)
     {
         int start = 0;
-        for (int i = 1; i < word.Length; i++)
+        for (int i = 0; i < word.Length; i++)
         {
             if (word[i] != '-')
             {
@@ -122,22 +122,42 @@ internal sealed class TextWrapper(Budget budget, int width, bool breaksLongWords
                 end++;
             }
 
-            bool isDash = end - i >= 2;
-            if (isDash && (char.IsLetterOrDigit(word[i - 1]) || "_!\"'&.,?".Contains(word[i - 1], StringComparison.Ordinal)) && end < word.Length && (char.IsLetterOrDigit(word[end]) || word[end] == '_'))
+            if (end - i >= 2 && i > 0 && IsWordOrMark(word[i - 1]) && end < word.Length && IsWord(word[end]))
             {
-                yield return word[start..i];
+                if (i > start)
+                {
+                    yield return word[start..i];
+                }
+
                 yield return word[i..end];
                 start = end;
+                i = end - 1;
             }
-            else if (!isDash && i - start >= 2 && char.IsLetter(word[i - 1]) && char.IsLetter(word[i - 2]) && end + 1 < word.Length && char.IsLetter(word[end]) && (char.IsLetter(word[end + 1]) || word[end + 1] == '-'))
+            else if (i > start && BreaksBehind(word, i))
             {
-                yield return word[start..end];
-                start = end;
+                yield return word[start..(i + 1)];
+                start = i + 1;
             }
-
-            i = end;
         }
 
-        yield return word[start..];
+        if (start < word.Length)
+        {
+            yield return word[start..];
+        }
     }
+
+    // Two letters before the hyphen (or one and a hyphenated character), two behind it (with a hyphen between them maybe).
+    private static bool BreaksBehind(string word, int hyphen)
+    {
+        bool before = hyphen >= 2 && IsLetter(word[hyphen - 1]) && IsLetter(word[hyphen - 2]);
+        before |= hyphen >= 3 && IsWordOrMark(word[hyphen - 1]) && word[hyphen - 2] == '-' && IsLetter(word[hyphen - 3]);
+        int second = hyphen + 2 < word.Length && word[hyphen + 2] == '-' ? hyphen + 3 : hyphen + 2;
+        return before && second < word.Length && IsLetter(word[hyphen + 1]) && IsLetter(word[second]);
+    }
+
+    private static bool IsWord(char c) => char.IsLetterOrDigit(c) || c == '_';
+
+    private static bool IsLetter(char c) => IsWord(c) && !char.IsDigit(c);
+
+    private static bool IsWordOrMark(char c) => IsWord(c) || "!\"'&.,?".Contains(c, StringComparison.Ordinal);
 }

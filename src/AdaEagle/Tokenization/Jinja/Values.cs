@@ -124,7 +124,7 @@ internal sealed class TextValue(string text, bool isMarkup = false) : Value
 
     public int CodePoints => _codePoints >= 0 ? _codePoints : _codePoints = Unicode.CountCodePoints(text);
 
-    public override IEnumerable<Value> Items => Enumerable.Range(0, CodePoints).Select(i => new TextValue(Slice(i, i + 1), isMarkup));
+    public override IEnumerable<Value> Items => Enumerable.Range(0, CodePoints).Select(i => new TextValue(Slice(i, i + 1)));
 
     /// <summary>Another text of the same kind.</summary>
     public TextValue With(string other) => new(other, isMarkup);
