@@ -165,7 +165,10 @@ internal sealed unsafe class VectorKernels<TLanes> : VectorKernels
             best = MathF.Max(best, values[i]);
         }
 
-        int index = new ReadOnlySpan<float>(values, length).IndexOf(best);
+        // Floats are searched for one by one, their bits with vectors; only zeros are equal with other bits.
+        int index = best == 0
+            ? new ReadOnlySpan<float>(values, length).IndexOf(best)
+            : new ReadOnlySpan<uint>(values, length).IndexOf(BitConverter.SingleToUInt32Bits(best));
         return Math.Max(index, 0);
     }
 

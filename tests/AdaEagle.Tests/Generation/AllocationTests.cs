@@ -37,17 +37,7 @@ public class AllocationTests
         {
             MaxTokens = 120, StopAtEndToken = false, Sampling = new SamplingOptions { Temperature = temperature, TopK = 20, TopP = 0.95f, MinP = 0.01f, Seed = 3 },
         };
-        // The first generation compiles, and takes cache blocks that later ones use again.
-        for (int i = 0; i < 3; i++)
-        {
-            var watching = new WatchingPolicy(DraftPolicies.Create(policy, session.PolicyResources), 130);
-            session.Generate(prompt, options, watching, null, TestContext.Current.CancellationToken);
-            if (i == 2)
-            {
-                Assert.True(watching.Rounds > 15);
-                Assert.All(watching.AllocatedBetweenRounds, bytes => Assert.Equal(0, bytes));
-            }
-        }
+        AssertNothingIsAllocated(session, prompt, options, () => DraftPolicies.Create(policy, session.PolicyResources));
     }
 
     [Fact]
@@ -60,11 +50,7 @@ public class AllocationTests
         var options = new GenerationOptions { MaxTokens = 100 };
         int[] prompt = Enumerable.Range(0, 200).Select(_ => tiny.Prompt(random, 5))
             .First(candidate => session.Generate(candidate, options, (IDraftPolicy?)null, null, CancellationToken.None).Tokens.Count > 40);
-        var watching = new WatchingPolicy(new FixedLengthPolicy(2), 130);
-        session.Generate(prompt, options, watching, null, TestContext.Current.CancellationToken);
-        watching = new WatchingPolicy(new FixedLengthPolicy(2), 130);
-        session.Generate(prompt, options, watching, null, TestContext.Current.CancellationToken);
-        Assert.All(watching.AllocatedBetweenRounds, bytes => Assert.Equal(0, bytes));
+        AssertNothingIsAllocated(session, prompt, options, () => new FixedLengthPolicy(2));
     }
 
     [Fact]
@@ -75,6 +61,26 @@ public class AllocationTests
         var watching = new WatchingPolicy(new WastefulPolicy(), 130);
         session.Generate([1, 2, 3], new GenerationOptions { MaxTokens = 20, StopAtEndToken = false }, watching, null, TestContext.Current.CancellationToken);
         Assert.All(watching.AllocatedBetweenRounds, bytes => Assert.True(bytes >= 24));
+    }
+
+    // The first generations compile, and take cache blocks that later ones use again. What the runtime allocates for itself now and then (tables of
+    // casts that grow, what a contended lock needs) falls on any thread, but not in every generation; what the loop allocates does.
+    private static void AssertNothingIsAllocated(GenerationSession session, int[] prompt, GenerationOptions options, Func<IDraftPolicy> policy)
+    {
+        long[] allocated = [];
+        for (int i = 0; i < 10; i++)
+        {
+            var watching = new WatchingPolicy(policy(), 130);
+            session.Generate(prompt, options, watching, null, TestContext.Current.CancellationToken);
+            Assert.True(watching.Rounds > 10);
+            allocated = [.. watching.AllocatedBetweenRounds];
+            if (i > 0 && allocated.All(bytes => bytes == 0))
+            {
+                return;
+            }
+        }
+
+        Assert.Fail($"Bytes from round to round: {string.Join(", ", allocated)}");
     }
 
     private sealed class WastefulPolicy : IDraftPolicy
