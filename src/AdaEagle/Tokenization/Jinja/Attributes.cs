@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Numerics;
+using System.Text;
 
 namespace AdaEagle.Tokenization.Jinja;
 
@@ -13,12 +14,12 @@ internal static class Attributes
     private static readonly FrozenSet<string> s_dictChanges = ["clear", "pop", "popitem", "setdefault", "update"];
 
     /// <summary><c>target.name</c>: the attribute, else the item of that name, else undefined.</summary>
-    public static Value Get(Interpreter run, Value target, string name) =>
+    public static Value Get(Value target, string name) =>
         target is UndefinedValue undefined ? throw undefined.Error()
         : FindAttribute(target, name) ?? (target is DictValue dict ? dict.Find(name) : null) ?? Missing(target, new TextValue(name));
 
     /// <summary><c>target[key]</c>: the item, else the attribute of that name, else undefined.</summary>
-    public static Value GetItem(Interpreter run, Value target, Value key)
+    public static Value GetItem(Value target, Value key)
     {
         Value? item = target switch
         {
@@ -29,7 +30,6 @@ internal static class Attributes
             RangeValue range => At(key, range.Length!.Value, range.At),
             _ => null,
         };
-        run.Budget.Text(2);
         return item ?? (key is TextValue name ? FindAttribute(target, name.Text) : null) ?? Missing(target, key);
     }
 
@@ -91,11 +91,12 @@ internal static class Attributes
                     return text.With(count == 0 ? "" : text.Slice((int)from, (int)to));
                 }
 
-                TextBuilder picked = new(run.Budget);
+                run.Budget.Text(2L * count);
+                StringBuilder picked = new(count);
                 for (int i = 0; i < count; i++)
                 {
                     int at = (int)(from + i * by);
-                    picked.Append(text.Slice(at, at + 1));
+                    picked.Append(text.Text, text.OffsetOf(at), text.OffsetOf(at + 1) - text.OffsetOf(at));
                 }
 
                 return text.With(picked.ToString());

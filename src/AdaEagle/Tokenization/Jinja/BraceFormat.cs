@@ -127,14 +127,14 @@ internal sealed class BraceFormat
             {
                 int stop = path.AsSpan(at + 1).IndexOfAny('.', '[') is var next and >= 0 ? at + 1 + next : path.Length;
                 string name = path[(at + 1)..stop];
-                value = name.Length == 0 ? throw new ChatTemplateException("Empty attribute in format string.") : Attributes.Get(_run, value, name);
+                value = name.Length == 0 ? throw new ChatTemplateException("Empty attribute in format string.") : Attributes.Get(value, name);
                 at = stop;
             }
             else
             {
                 int close = path.IndexOf(']', at);
                 string key = close < 0 ? throw new ChatTemplateException("Missing ']' in format string.") : path[(at + 1)..close];
-                value = Attributes.GetItem(_run, value, int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int index) ? IntValue.Of(index) : new TextValue(key));
+                value = Attributes.GetItem(value, int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int index) ? IntValue.Of(index) : new TextValue(key));
                 at = close + 1;
                 if (at < path.Length && path[at] is not ('.' or '['))
                 {

@@ -23,8 +23,8 @@ internal sealed class Budget
     /// <summary>Allowances for a request of so many JSON values that hold so many characters.</summary>
     public Budget(long requestValues, long requestCharacters)
     {
-        _steps = 300_000 + 10_000 * requestValues;
-        _items = 500_000 + 1_000 * requestValues;
+        _steps = 300_000 + 10_000 * requestValues + 2 * requestCharacters;
+        _items = 500_000 + 1_000 * requestValues + requestCharacters;
         _maximumText = 2_000_000 + 4 * requestCharacters;
         _text = 8_000_000 + 64 * requestCharacters;
     }

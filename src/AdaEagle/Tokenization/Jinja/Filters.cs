@@ -34,7 +34,7 @@ internal static class Filters
             foreach (Value part in parts)
             {
                 run.Budget.Step();
-                item = Attributes.GetItem(run, item, part);
+                item = Attributes.GetItem(item, part);
                 item = item is UndefinedValue && otherwise is not (null or NoneValue) ? otherwise : item;
             }
 
@@ -69,7 +69,10 @@ internal static class Filters
             case UndefinedValue undefined:
                 throw undefined.Error();
             case TextValue text:
+                // Digits of any base take time that grows with their square.
+                long digits = Math.Min(text.Text.Length, 4300);
                 run.Budget.Text(text.Text.Length);
+                run.Budget.Step(digits * digits / 1024);
                 return Numbers.TryParseInt(text.Text, (int)radix, out BigInteger parsed) ? IntValue.Of(parsed)
                     : Numbers.TryParseFloat(text.Text, out double read) && double.IsFinite(read) ? IntValue.Of(new BigInteger(read))
                     : otherwise;
@@ -98,6 +101,7 @@ internal static class Filters
         Bound bound = args.Bind("precision?", "method?");
         string method = bound.Text(1, "common");
         int places = (int)Math.Clamp(bound.Int(0, 0), -5000, 5000);
+        run.Budget.Step(20 + Math.Abs(places) / 16);
         if (method is not ("common" or "ceil" or "floor"))
         {
             throw new ChatTemplateException("method must be common, ceil or floor.");

@@ -64,6 +64,7 @@ internal readonly record struct FormatSpec
             return Assemble(run, whole.Sign < 0, prefix, digits, "", "");
         }
 
+        run.Budget.Step(20 + (Precision ?? 0) / 16);
         double number = Numbers.ToDouble(value);
         double size = Math.Abs(number);
         string text = char.ToLowerInvariant(Type) switch

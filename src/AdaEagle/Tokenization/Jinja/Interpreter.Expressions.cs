@@ -98,7 +98,7 @@ internal sealed partial class Interpreter
 
     private Value EvaluateNested(Expression expression) => expression switch
     {
-        AttributeOf attribute => Attributes.Get(this, Evaluate(attribute.Target), attribute.Name),
+        AttributeOf attribute => Attributes.Get(Evaluate(attribute.Target), attribute.Name),
         ItemOf item => EvaluateItem(item),
         Call call => EvaluateCall(call),
         FilterOf filter => ApplyFilter(filter, Evaluate(filter.Target!)),
@@ -121,7 +121,7 @@ internal sealed partial class Interpreter
         Value target = Evaluate(item.Target);
         return item.Index is Slice slice
             ? Attributes.GetSlice(this, target, Bound(slice.Start), Bound(slice.Stop), Bound(slice.Step))
-            : Attributes.GetItem(this, target, Evaluate(item.Index));
+            : Attributes.GetItem(target, Evaluate(item.Index));
 
         Value? Bound(Expression? bound) => bound is null || Evaluate(bound) is not (var value and not NoneValue) ? null : value;
     }

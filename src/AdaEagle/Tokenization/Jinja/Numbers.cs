@@ -32,7 +32,8 @@ internal static class Numbers
     public static double ToDouble(BigInteger number)
     {
         // The conversion of .NET cuts off what parsing rounds.
-        double near = number.GetBitLength() <= 53 ? (double)number : double.Parse(number.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+        double near = number.GetBitLength() > 1024 ? double.PositiveInfinity
+            : number.GetBitLength() <= 53 ? (double)number : double.Parse(number.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
         return double.IsInfinity(near) ? throw new ChatTemplateException("int too large to convert to float.") : near;
     }
 
@@ -109,10 +110,19 @@ internal static class Numbers
     /// <summary>Digits of a base up to 36, without sign.</summary>
     public static BigInteger ParseDigits(ReadOnlySpan<char> digits, int radix)
     {
+        // Twelve digits of base 36 fit into 64 bits: so many at a time.
         BigInteger number = BigInteger.Zero;
-        foreach (char c in digits)
+        while (digits.Length > 0)
         {
-            number = number * radix + Digit(c);
+            int count = Math.Min(12, digits.Length);
+            (long part, long unit) = (0, 1);
+            foreach (char c in digits[..count])
+            {
+                (part, unit) = (part * radix + Digit(c), unit * radix);
+            }
+
+            number = number * unit + part;
+            digits = digits[count..];
         }
 
         return number;
@@ -152,7 +162,8 @@ internal static class Numbers
             return false;
         }
 
-        number = ParseDigits(plain, radix) * (negative ? -1 : 1);
+        number = radix == 10 ? BigInteger.Parse(plain, CultureInfo.InvariantCulture) : ParseDigits(plain, radix);
+        number = negative ? -number : number;
         return true;
     }
 

@@ -40,8 +40,10 @@ internal static class Operators
             throw new ChatTemplateException($"unsupported operand type(s) for {shown}: '{left.TypeName}' and '{right.TypeName}'.");
         }
 
-        return Numbers.TryInt(left, out BigInteger x) && Numbers.TryInt(right, out BigInteger y)
-            ? Apply(operation, x, y)
+        bool areInts = Numbers.TryInt(left, out BigInteger x) & Numbers.TryInt(right, out BigInteger y);
+        run.Budget.Step(1 + (x.GetBitLength() + y.GetBitLength()) / 256);
+        return areInts
+            ? Apply(run, operation, x, y)
             : new FloatValue(Apply(operation, Numbers.ToDouble(left), Numbers.ToDouble(right)));
     }
 
@@ -101,7 +103,7 @@ internal static class Operators
         return sequence.With(items);
     }
 
-    private static Value Apply(string operation, BigInteger left, BigInteger right)
+    private static Value Apply(Interpreter run, string operation, BigInteger left, BigInteger right)
     {
         switch (operation)
         {
@@ -112,7 +114,7 @@ internal static class Operators
             case "*":
                 return IntValue.Of(left * right);
             case "**":
-                return Power(left, right);
+                return Power(run, left, right);
         }
 
         if (right.IsZero)
@@ -128,7 +130,7 @@ internal static class Operators
         };
     }
 
-    private static Value Power(BigInteger left, BigInteger right)
+    private static Value Power(Interpreter run, BigInteger left, BigInteger right)
     {
         if (right.Sign < 0)
         {
@@ -145,6 +147,7 @@ internal static class Operators
             throw new ChatTemplateException("The template computes an integer of more than 4300 digits.");
         }
 
+        run.Budget.Step(1 + (long)right * left.GetBitLength() / 64);
         return IntValue.Of(BigInteger.Pow(left, (int)right));
     }
 

@@ -57,7 +57,7 @@ internal static class SequenceFilters
     {
         args.Bind();
         int count = self.Length ?? throw new ChatTemplateException($"object of type '{self.TypeName}' has no len().");
-        return count == 0 ? Nothing("No random item, sequence was empty") : Attributes.GetItem(run, self, IntValue.Of(Random.Shared.Next(count)));
+        return count == 0 ? Nothing("No random item, sequence was empty") : Attributes.GetItem(self, IntValue.Of(Random.Shared.Next(count)));
     }
 
     private static TextValue Join(Interpreter run, Value self, Arguments args)

@@ -25,7 +25,6 @@ internal static class TextFilters
         new("truncate", Truncate),
         new("upper", (run, self, args) => Changed(run, self, args, Unicode.Upper)),
         new("urlencode", UrlEncode),
-        new("urlize", TextMethods.Unsupported("urlize")),
         new("wordcount", (run, self, args) => args.Bind() is var _ ? IntValue.Of(CountWords(run, run.Str(self))) : self),
         new("wordwrap", WordWrap),
         new("xmlattr", XmlAttributes),
