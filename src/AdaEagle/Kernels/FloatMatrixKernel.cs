@@ -115,7 +115,8 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
     private static int GroupsPerTile(int rows, int available)
     {
         int cells = TLanes.TileCells;
-        return available >= 4 && 4 * rows <= cells ? 4 : available >= 2 && 2 * rows <= cells ? 2 : 1;
+        // One row wants one stream of memory; more rows want independent chains.
+        return rows > 1 && available >= 4 && 4 * rows <= cells ? 4 : rows > 1 && available >= 2 && 2 * rows <= cells ? 2 : 1;
     }
 
     private static void Tile(
