@@ -58,8 +58,8 @@ public sealed class LanguageModel : IDisposable
     /// <summary>What doesn't fit together, though it runs: a head trained on another vocabulary, for instance.</summary>
     public IReadOnlyList<string> Warnings { get; }
 
-    /// <summary>The policy of generations that name none: AdaEAGLE with what the folder has.</summary>
-    public string DefaultPolicy => Head is null ? DraftPolicies.Plain : Predictor is null ? "threshold:-0.6" : "ldlp+threshold:-0.6";
+    /// <summary>The policy of generations that name none: what decoded fastest so far (docs/experiments.md); plain decoding without a draft head.</summary>
+    public string DefaultPolicy => Head is null ? DraftPolicies.Plain : "threshold:-2";
 
     internal WorkerPool Pool { get; }
 

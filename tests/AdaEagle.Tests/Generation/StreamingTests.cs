@@ -188,9 +188,9 @@ public class StreamingTests
     public void What_a_folder_holds_decides_the_default_and_the_warnings()
     {
         using var head = new TinyLanguage(8, predictor: false);
-        Assert.Equal(("threshold:-0.6", 0), (head.Model.DefaultPolicy, head.Model.Warnings.Count));
+        Assert.Equal(("threshold:-2", 0), (head.Model.DefaultPolicy, head.Model.Warnings.Count));
         using var both = new TinyLanguage(8, headVocabulary: "abc", predictorVocabulary: "abc");
-        Assert.Equal("ldlp+threshold:-0.6", both.Model.DefaultPolicy);
+        Assert.Equal("threshold:-2", both.Model.DefaultPolicy);
         Assert.Equal(2, both.Model.Warnings.Count);
         Assert.All(both.Model.Warnings, warning => Assert.Contains("another vocabulary", warning, StringComparison.Ordinal));
         string fingerprint = both.Model.Tokenizer.Fingerprint;
