@@ -4,8 +4,11 @@ using AdaEagle.Sampling;
 
 namespace AdaEagle.Tests.Generation;
 
-/// <summary>The trained checkpoint of other code at <c>../shared/models</c>, where it is present: loads, answers, and is decoded faster with the same output.</summary>
-public class SeedModelTests(ITestOutputHelper output)
+/// <summary>
+/// Trained checkpoints, the repository's own and that of other code at <c>../shared/models</c>, as far as they are present: they load, answer, and take
+/// fewer passes with the same output.
+/// </summary>
+public class TrainedModelTests(ITestOutputHelper output)
 {
     private static readonly string[] s_prompts =
     [
@@ -17,11 +20,11 @@ public class SeedModelTests(ITestOutputHelper output)
     [Fact]
     public void Trained_models_answer_and_speculation_changes_nothing()
     {
-        string models = Path.GetFullPath(Path.Combine(Fixtures.RepositoryRoot, "..", "shared", "models"));
-        string[] folders = Directory.Exists(models) ? [.. Directory.GetDirectories(models).Where(folder => File.Exists(Path.Combine(folder, "tokenizer.json")))] : [];
+        string[] places = [Path.Combine(Fixtures.RepositoryRoot, "models"), Path.GetFullPath(Path.Combine(Fixtures.RepositoryRoot, "..", "shared", "models"))];
+        string[] folders = [.. places.Where(Directory.Exists).SelectMany(Directory.GetDirectories).Where(folder => File.Exists(Path.Combine(folder, "tokenizer.json")))];
         if (folders.Length == 0)
         {
-            Assert.Skip("No trained models at ../shared/models.");
+            Assert.Skip("No trained models at models/ or ../shared/models.");
         }
 
         foreach (string folder in folders)
@@ -47,15 +50,16 @@ public class SeedModelTests(ITestOutputHelper output)
                 var options = new GenerationOptions { Policy = "ar", MaxTokens = 40, Sampling = sampling };
                 GenerationResult plain = model.Generate(prompt, options, TestContext.Current.CancellationToken);
                 output.WriteLine($"{prompt} -> {plain.Text}");
-                // Sense, as far as a test can see it: text of letters, without broken characters.
+                // Sense, as far as a test can see it: text of letters; greedily without broken characters, but for one that the limit cut.
                 Assert.Contains(plain.Text, char.IsLetterOrDigit);
-                Assert.DoesNotContain('\uFFFD', plain.Text);
+                Assert.True(sampling.Temperature > 0 || !plain.Text.TrimEnd('\uFFFD').Contains('\uFFFD', StringComparison.Ordinal));
                 if (model.Head is null)
                 {
                     continue;
                 }
 
-                foreach (string policy in (string[])["fixed:4", "threshold:-0.6"])
+                string[] policies = ["fixed:4", "threshold:-0.6", .. model.Predictor is null ? (string[])[] : ["ldlp", "ldlp+threshold:-0.6"]];
+                foreach (string policy in policies)
                 {
                     GenerationResult result = model.Generate(prompt, options with { Policy = policy }, TestContext.Current.CancellationToken);
                     Assert.Equal(plain.Tokens, result.Tokens);
@@ -68,7 +72,7 @@ public class SeedModelTests(ITestOutputHelper output)
 
         if (model.Head is not null)
         {
-            output.WriteLine($"acceptance length {(double)emitted / passes:0.00}");
+            output.WriteLine($"{Path.GetFileName(folder)}: acceptance length {(double)emitted / passes:0.00}");
             Assert.True(emitted > 1.3 * passes, $"{emitted} tokens in {passes} passes");
         }
     }
