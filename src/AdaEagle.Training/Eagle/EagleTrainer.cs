@@ -183,17 +183,13 @@ internal sealed class EagleTrainer : IDisposable
             Tensor mean = Loss(batch, parts);
             loss = mean.item<float>();
             mean.backward();
-            ClipGradients();
+            Gradients.Clip(_model.Parameters.Values, GradientNorm);
             foreach (IOptimizer optimizer in _optimizers)
             {
                 optimizer.Step(rate);
             }
 
-            using var none = no_grad();
-            foreach (Tensor parameter in _model.Parameters.Values)
-            {
-                parameter.grad!.zero_();
-            }
+            Gradients.Clear(_model.Parameters.Values);
         }
 
         if (!double.IsFinite(loss))
@@ -269,20 +265,6 @@ internal sealed class EagleTrainer : IDisposable
 
         progress?.Log($"step {_state.Step}, {(_state.Tokens / 1e6).ToString("0.00", CultureInfo.InvariantCulture)} M answer tokens; drafts on validation answers:\n{Acceptance.Table(rows)}");
         return rows.Where(row => row.Roots > 0).ToDictionary(row => $"{row.Text}, mean run length", row => row.Mean);
-    }
-
-    private void ClipGradients()
-    {
-        using var none = no_grad();
-        Tensor[] gradients = [.. _model.Parameters.Values.Select(parameter => parameter.grad!)];
-        double norm = stack([.. gradients.Select(gradient => gradient.norm())]).norm().item<float>();
-        if (norm > GradientNorm)
-        {
-            foreach (Tensor gradient in gradients)
-            {
-                gradient.mul_(GradientNorm / norm);
-            }
-        }
     }
 
     private static string Describe(DraftLossParts parts) => string.Join(", ", parts.Rows.Select((rows, step) => string.Create(CultureInfo.InvariantCulture,

@@ -76,11 +76,7 @@ internal static class LdlpTrainer
                 total += loss.item<float>();
                 loss.backward();
                 optimizer.Step(options.Rate * Math.Min(1, (step + 1) / 50.0) * 0.5 * (1 + Math.Cos(Math.PI * step / steps)));
-                using var none = no_grad();
-                foreach (Tensor parameter in model.Parameters.Values)
-                {
-                    parameter.grad!.zero_();
-                }
+                Gradients.Clear(model.Parameters.Values);
             }
 
             double asideLoss;

@@ -173,13 +173,13 @@ internal sealed class TargetTrainer : IDisposable
             Tensor mean = _model.Loss(inputs, targets);
             loss = mean.item<float>();
             mean.backward();
-            ClipGradients();
+            Gradients.Clip(_model.Parameters.Values, GradientNorm);
             foreach (IOptimizer optimizer in _optimizers)
             {
                 optimizer.Step(_options.Rate * share);
             }
 
-            ClearGradients();
+            Gradients.Clear(_model.Parameters.Values);
         }
 
         if (!double.IsFinite(loss))
@@ -229,29 +229,6 @@ internal sealed class TargetTrainer : IDisposable
         int[] inputs = new int[count], targets = new int[count];
         _batches.Read(_state.Batch, inputs, targets);
         return (tensor(inputs, ScalarType.Int64).reshape(_batches.BatchSize, _batches.Length), tensor(targets, ScalarType.Int64).reshape(_batches.BatchSize, _batches.Length));
-    }
-
-    private void ClipGradients()
-    {
-        using var none = no_grad();
-        Tensor[] gradients = [.. _model.Parameters.Values.Select(parameter => parameter.grad!)];
-        double norm = stack([.. gradients.Select(gradient => gradient.norm())]).norm().item<float>();
-        if (norm > GradientNorm)
-        {
-            foreach (Tensor gradient in gradients)
-            {
-                gradient.mul_(GradientNorm / norm);
-            }
-        }
-    }
-
-    private void ClearGradients()
-    {
-        using var none = no_grad();
-        foreach (Tensor parameter in _model.Parameters.Values)
-        {
-            parameter.grad!.zero_();
-        }
     }
 
     private void Stop(PosixSignalContext context)

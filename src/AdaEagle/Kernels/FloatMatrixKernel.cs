@@ -114,9 +114,14 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
 
     private static int GroupsPerTile(int rows, int available)
     {
-        int cells = TLanes.TileCells;
         // One row wants one stream of memory; more rows want independent chains.
-        return rows > 1 && available >= 4 && 4 * rows <= cells ? 4 : rows > 1 && available >= 2 && 2 * rows <= cells ? 2 : 1;
+        if (rows == 1)
+        {
+            return 1;
+        }
+
+        int cells = TLanes.TileCells;
+        return available >= 4 && 4 * rows <= cells ? 4 : available >= 2 && 2 * rows <= cells ? 2 : 1;
     }
 
     private static void Tile(
@@ -124,9 +129,7 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
     {
         switch ((groups * 16) + rows)
         {
-            case (4 * 16) + 1: Tile4<Count1>(weights, groupBytes, pairs, inputs, inputStride, outputs, outputStride); break;
             case (4 * 16) + 2: Tile4<Count2>(weights, groupBytes, pairs, inputs, inputStride, outputs, outputStride); break;
-            case (2 * 16) + 1: Tile2<Count1>(weights, groupBytes, pairs, inputs, inputStride, outputs, outputStride); break;
             case (2 * 16) + 2: Tile2<Count2>(weights, groupBytes, pairs, inputs, inputStride, outputs, outputStride); break;
             case (2 * 16) + 3: Tile2<Count3>(weights, groupBytes, pairs, inputs, inputStride, outputs, outputStride); break;
             case (2 * 16) + 4: Tile2<Count4>(weights, groupBytes, pairs, inputs, inputStride, outputs, outputStride); break;
