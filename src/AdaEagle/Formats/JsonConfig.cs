@@ -84,18 +84,7 @@ internal sealed class JsonConfig
     }
 
     /// <summary>A finite 32-bit number in a range.</summary>
-    public float? Single(string key, float least, float most)
-    {
-        if (Find(key) is not { } value)
-        {
-            return null;
-        }
-
-        // Parsed as 32-bit at once: through 64 bits it could be rounded twice.
-        return value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) && number >= least && number <= most
-            ? number
-            : throw Fault(key, $"expected a number from {least} to {most}, found {Shown(value)}");
-    }
+    public float? Single(string key, float least, float most) => Find(key) is { } value ? ToSingle(value, key, least, most) : null;
 
     /// <summary>True or false.</summary>
     public bool? Flag(string key) => Find(key) switch
@@ -177,6 +166,17 @@ internal sealed class JsonConfig
     /// <summary>True if the key is there and not null.</summary>
     public bool Has(string key) => Find(key) is not null;
 
+    /// <summary>True if the key is there, even with null.</summary>
+    public bool Mentions(string key) => _object.TryGetProperty(key, out _);
+
+    /// <summary>An array of finite 32-bit numbers, each in a range; empty if absent.</summary>
+    public float[] Singles(string key, float least, float most) => Find(key) switch
+    {
+        null => [],
+        { ValueKind: JsonValueKind.Array } array => [.. array.EnumerateArray().Select(value => ToSingle(value, key, least, most))],
+        { } other => throw Fault(key, $"expected an array of numbers, found {Shown(other)}"),
+    };
+
     /// <summary>All keys with string values; numbers and booleans as they are written, anything else left out.</summary>
     public IEnumerable<KeyValuePair<string, string>> SimpleValues()
     {
@@ -210,6 +210,12 @@ internal sealed class JsonConfig
         value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number >= least && number <= most
             ? number
             : throw Fault(key, $"expected a whole number from {least} to {most}, found {Shown(value)}");
+
+    // Parsed as 32-bit at once: through 64 bits it could be rounded twice.
+    private float ToSingle(JsonElement value, string key, float least, float most) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) && number >= least && number <= most
+            ? number
+            : throw Fault(key, $"expected a number from {least} to {most}, found {Shown(value)}");
 
     private string ToText(JsonElement value, string key)
     {

@@ -52,6 +52,21 @@ public sealed record ModelConfig
     /// <summary><c>mlp_bias</c>.</summary>
     public bool MlpBias { get; init; }
 
+    /// <summary>
+    /// <c>sliding_window</c>: positions that a row of a sliding layer sees, itself counted; null for none. In a Mistral configuration without the key
+    /// it is 4096, as in transformers. Which layers slide: <see cref="LayerTypes"/> and the architecture.
+    /// </summary>
+    public int? SlidingWindow { get; init; }
+
+    /// <summary><c>use_sliding_window</c> of Qwen models: without it their window is not used.</summary>
+    public bool UseSlidingWindow { get; init; }
+
+    /// <summary><c>max_window_layers</c> of Qwen models: where <see cref="LayerTypes"/> is empty, layers from this one on slide; null if absent (which means 28).</summary>
+    public int? MaxWindowLayers { get; init; }
+
+    /// <summary><c>layer_types</c>: <c>full_attention</c> or <c>sliding_attention</c> per layer, others as they are; empty if absent.</summary>
+    public string[] LayerTypes { get; init; } = [];
+
     /// <summary><c>tie_word_embeddings</c>; if absent, false.</summary>
     public bool TieWordEmbeddings { get; init; }
 

@@ -16,10 +16,10 @@ internal static class ModelConfigJson
     private const int MaxVocabulary = 1 << 24;
     private const int MaxPositions = 1 << 30;
     private const double MaxRopeTheta = 1e15;
-    private const double MaxRopeFactor = 1e6;
 
     public static ModelConfig Read(JsonConfig json)
     {
+        string modelType = json.Text("model_type") ?? "";
         int hidden = json.RequiredInt("hidden_size", 1, MaxWidth);
         int heads = json.RequiredInt("num_attention_heads", 1, MaxHeads);
         int vocabulary = json.RequiredInt("vocab_size", 1, MaxVocabulary);
@@ -30,19 +30,23 @@ internal static class ModelConfigJson
         rope = rope?.Object("full_attention") ?? rope ?? json.Object("rope_scaling");
         return new ModelConfig
         {
-            ModelType = json.Text("model_type") ?? "",
+            ModelType = modelType,
             Architectures = json.Texts("architectures"),
             HiddenSize = hidden,
             IntermediateSize = json.RequiredInt("intermediate_size", 1, MaxWidth),
             LayerCount = json.RequiredInt("num_hidden_layers", 1, MaxLayers),
             HeadCount = heads,
             KeyValueHeadCount = KeyValueHeads(json, heads),
-            HeadDimension = HeadDimension(json, hidden, heads),
+            HeadDimension = HeadDimension(json, modelType, hidden, heads),
             VocabularySize = vocabulary,
             MaxPositions = positions,
             NormEpsilon = json.Single("rms_norm_eps", float.Epsilon, 1) ?? 1e-6f,
             RopeTheta = rope?.Number("rope_theta", 1, MaxRopeTheta) ?? json.Number("rope_theta", 1, MaxRopeTheta) ?? 10000,
-            RopeScaling = rope is null ? null : Scaling(rope, positions),
+            RopeScaling = rope is null ? null : RopeScalingJson.Read(rope, positions),
+            SlidingWindow = json.Int("sliding_window", 1, MaxPositions) ?? (modelType == "mistral" && !json.Mentions("sliding_window") ? 4096 : null),
+            UseSlidingWindow = json.Flag("use_sliding_window") ?? false,
+            MaxWindowLayers = json.Int("max_window_layers", 0, MaxLayers),
+            LayerTypes = json.Texts("layer_types"),
             AttentionBias = json.Flag("attention_bias") ?? false,
             MlpBias = json.Flag("mlp_bias") ?? false,
             TieWordEmbeddings = json.Flag("tie_word_embeddings") ?? false,
@@ -74,7 +78,8 @@ internal static class ModelConfigJson
             json.WriteNumber("max_position_embeddings", config.MaxPositions);
             json.WriteNumber("rms_norm_eps", config.NormEpsilon);
             json.WriteNumber("rope_theta", config.RopeTheta);
-            WriteScaling(json, config.RopeScaling);
+            RopeScalingJson.Write(json, config.RopeScaling);
+            WriteWindow(json, config);
             json.WriteBoolean("attention_bias", config.AttentionBias);
             json.WriteBoolean("mlp_bias", config.MlpBias);
             json.WriteBoolean("tie_word_embeddings", config.TieWordEmbeddings);
@@ -115,9 +120,10 @@ internal static class ModelConfigJson
             : throw json.Fault("num_key_value_heads", $"{count} key-value heads do not divide {heads} heads");
     }
 
-    private static int HeadDimension(JsonConfig json, int hidden, int heads)
+    private static int HeadDimension(JsonConfig json, string modelType, int hidden, int heads)
     {
-        int? given = json.Int("head_dim", 1, MaxHeadDimension);
+        // Qwen 3 has its own default, in transformers.
+        int? given = json.Int("head_dim", 1, MaxHeadDimension) ?? (modelType == "qwen3" && !json.Mentions("head_dim") ? 128 : null);
         if (given is null && hidden % heads != 0)
         {
             throw json.Fault("num_attention_heads", $"{heads} heads do not divide the hidden size {hidden}, and there is no 'head_dim'");
@@ -134,54 +140,27 @@ internal static class ModelConfigJson
             : throw json.Fault("head_dim", $"heads of {dimension} have no pairs for RoPE to turn: the number must be even");
     }
 
-    private static RopeScaling? Scaling(JsonConfig rope, int positions)
+    private static void WriteWindow(Utf8JsonWriter json, ModelConfig config)
     {
-        string? kind = rope.Text("rope_type") ?? rope.Text("type");
-        if (kind is null or "default")
+        if (config.SlidingWindow is { } window)
         {
-            return null;
+            json.WriteNumber("sliding_window", window);
+        }
+        else
+        {
+            json.WriteNull("sliding_window");
         }
 
-        bool llama3 = kind == "llama3";
-        double? low = rope.Number("low_freq_factor", 0, MaxRopeFactor);
-        double? high = rope.Number("high_freq_factor", 0, MaxRopeFactor);
-        int? original = rope.Int("original_max_position_embeddings", 1, MaxPositions);
-        double? factor = rope.Number("factor", double.Epsilon, MaxRopeFactor);
-        if (llama3 && !(low > 0 && high > low && original is not null))
+        json.WriteBoolean("use_sliding_window", config.UseSlidingWindow);
+        if (config.MaxWindowLayers is { } layers)
         {
-            throw rope.Fault("rope_type", "llama3 needs 'original_max_position_embeddings' and 0 < 'low_freq_factor' < 'high_freq_factor'");
+            json.WriteNumber("max_window_layers", layers);
         }
 
-        if ((llama3 || kind == "linear") && factor is null)
+        if (config.LayerTypes.Length > 0)
         {
-            throw rope.Fault("factor", $"'{kind}' scaling needs a factor");
+            WriteArray(json, "layer_types", config.LayerTypes, (j, v) => j.WriteStringValue(v));
         }
-
-        return new RopeScaling
-        {
-            Kind = kind,
-            Factor = factor ?? 1,
-            LowFrequencyFactor = low ?? 1,
-            HighFrequencyFactor = high ?? 1,
-            OriginalMaxPositions = original ?? positions,
-        };
-    }
-
-    private static void WriteScaling(Utf8JsonWriter json, RopeScaling? scaling)
-    {
-        if (scaling is null)
-        {
-            json.WriteNull("rope_scaling");
-            return;
-        }
-
-        json.WriteStartObject("rope_scaling");
-        json.WriteString("rope_type", scaling.Kind);
-        json.WriteNumber("factor", scaling.Factor);
-        json.WriteNumber("low_freq_factor", scaling.LowFrequencyFactor);
-        json.WriteNumber("high_freq_factor", scaling.HighFrequencyFactor);
-        json.WriteNumber("original_max_position_embeddings", scaling.OriginalMaxPositions);
-        json.WriteEndObject();
     }
 
     private static void WriteEos(Utf8JsonWriter json, int[] tokens)

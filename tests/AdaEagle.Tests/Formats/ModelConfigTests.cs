@@ -14,9 +14,17 @@ public class ModelConfigTests
         from factor in Gen.Double[0.1, 100]
         from low in Gen.Double[0.1, 10]
         from original in Gen.Int[1, 100_000]
+        from attention in Gen.Double[0.1, 2].Array[0, 1]
+        from factors in Gen.Single[0.5f, 100].Array[0, 3]
         select kind == "none"
             ? null
-            : new RopeScaling { Kind = kind, Factor = factor, LowFrequencyFactor = low, HighFrequencyFactor = low + factor, OriginalMaxPositions = original };
+            : kind != "yarn"
+                ? new RopeScaling { Kind = kind, Factor = factor, LowFrequencyFactor = low, HighFrequencyFactor = low + factor, OriginalMaxPositions = original, FrequencyFactors = factors }
+                : new RopeScaling
+                {
+                    Kind = kind, Factor = factor, OriginalMaxPositions = original, FrequencyFactors = factors, AttentionFactor = attention.Length > 0 ? attention[0] : null, BetaFast = low + 5, BetaSlow = low,
+                    Mscale = factor, MscaleAllDim = low, Truncate = attention.Length > 0,
+                };
 
     private static readonly Gen<ModelConfig> SomeConfig =
         from groups in Gen.Int[1, 8]
@@ -44,6 +52,10 @@ public class ModelConfigTests
             NormEpsilon = epsilon,
             RopeTheta = theta,
             RopeScaling = scaling,
+            SlidingWindow = flags[0] ? sizes[3] : null,
+            UseSlidingWindow = flags[1],
+            MaxWindowLayers = flags[2] ? groups : null,
+            LayerTypes = text,
             AttentionBias = flags[0],
             MlpBias = flags[1],
             TieWordEmbeddings = flags[2],
@@ -90,6 +102,11 @@ public class ModelConfigTests
                 ("head_dim", "15"),
                 ("rope_scaling", "1;\"linear\";[];{\"type\":1};{\"type\":\"linear\"};{\"type\":\"linear\",\"factor\":0};{\"type\":\"linear\",\"factor\":-2};{\"type\":\"linear\",\"factor\":\"2\"};{\"type\":\"linear\",\"factor\":1e999}"),
                 ("rope_scaling", "{\"rope_type\":\"llama3\",\"factor\":8};{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":4,\"original_max_position_embeddings\":64};{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":0,\"high_freq_factor\":4,\"original_max_position_embeddings\":64};{\"rope_type\":\"llama3\",\"low_freq_factor\":1,\"high_freq_factor\":4,\"original_max_position_embeddings\":64}"),
+                ("rope_scaling", "{\"type\":\"yarn\",\"factor\":4,\"attention_factor\":0};{\"type\":\"yarn\",\"factor\":4,\"beta_fast\":-1};{\"type\":\"yarn\",\"factor\":4,\"truncate\":1};{\"frequency_factors\":[0]};{\"frequency_factors\":1};{\"frequency_factors\":[\"1\"]};{\"frequency_factors\":[1e99]}"),
+                ("sliding_window", "0;-1;1.5;\"16\";99999999999"),
+                ("use_sliding_window", "1"),
+                ("max_window_layers", "-1;\"2\""),
+                ("layer_types", "\"full_attention\";[1]"),
                 ("rope_parameters", "3;{\"rope_theta\":0};{\"rope_type\":\"linear\"};{\"full_attention\":1}"),
             })
             {
@@ -147,6 +164,39 @@ public class ModelConfigTests
         Assert.Null(ModelConfig.Parse(With(("rope_parameters", """{"rope_type":"default","rope_theta":7.0}""")), "c").RopeScaling);
         RopeScaling yarn = ModelConfig.Parse(With(("rope_scaling", """{"type":"yarn","factor":4.0}"""), ("max_position_embeddings", "256")), "c").RopeScaling!;
         Assert.Equal(("yarn", 4.0, 256), (yarn.Kind, yarn.Factor, yarn.OriginalMaxPositions));
+    }
+
+    [Fact]
+    public void YaRN_scaling_has_its_defaults_and_the_factor_of_the_positions()
+    {
+        RopeScaling plain = Yarn("\"factor\":4.0,\"original_max_position_embeddings\":64");
+        Assert.Equal((4.0, 64, null, 32.0, 1.0, true), (plain.Factor, plain.OriginalMaxPositions, plain.AttentionFactor, plain.BetaFast, plain.BetaSlow, plain.Truncate));
+        Assert.Equal(8.0, Yarn("\"original_max_position_embeddings\":32").Factor);
+        RopeScaling full = Yarn("\"factor\":4.0,\"attention_factor\":1.25,\"beta_fast\":16,\"beta_slow\":2,\"mscale\":0.7,\"mscale_all_dim\":0.9,\"truncate\":false");
+        Assert.Equal((1.25, 16.0, 2.0, 0.7, 0.9, false), (full.AttentionFactor, full.BetaFast, full.BetaSlow, full.Mscale, full.MscaleAllDim, full.Truncate));
+
+        static RopeScaling Yarn(string keys) =>
+            ModelConfig.Parse(With(("rope_scaling", $$"""{"rope_type":"yarn",{{keys}}}"""), ("max_position_embeddings", "256")), "c").RopeScaling!;
+    }
+
+    [Fact]
+    public void Frequency_factors_alone_are_a_scaling()
+    {
+        RopeScaling? scaling = ModelConfig.Parse(With(("rope_scaling", """{"rope_type":"default","frequency_factors":[1,2.5]}""")), "c").RopeScaling;
+        Assert.Equal(new RopeScaling { Kind = "default", OriginalMaxPositions = 2048, FrequencyFactors = [1, 2.5f] }, scaling);
+        Assert.NotEqual(new RopeScaling { Kind = "default", OriginalMaxPositions = 2048, FrequencyFactors = [1, 2] }, scaling);
+    }
+
+    [Fact]
+    public void A_window_is_read_and_absent_means_what_transformers_says()
+    {
+        Assert.Null(ModelConfig.Parse(Smallest, "c").SlidingWindow);
+        Assert.Equal(4096, ModelConfig.Parse(With(("model_type", "\"mistral\"")), "c").SlidingWindow);
+        Assert.Null(ModelConfig.Parse(With(("model_type", "\"mistral\""), ("sliding_window", "null")), "c").SlidingWindow);
+        ModelConfig qwen = ModelConfig.Parse(
+            With(("model_type", "\"qwen3\""), ("sliding_window", "32"), ("use_sliding_window", "true"), ("max_window_layers", "1"), ("layer_types", "[\"full_attention\"]")), "c");
+        Assert.Equal((32, true, 1, 128), (qwen.SlidingWindow, qwen.UseSlidingWindow, qwen.MaxWindowLayers, qwen.HeadDimension));
+        Assert.Equal(["full_attention"], qwen.LayerTypes);
     }
 
     [Fact]
