@@ -6,8 +6,8 @@ namespace AdaEagle.Formats;
 /// <summary>Between stored floating-point formats and 32-bit floats.</summary>
 internal static class FloatConversion
 {
-    /// <summary>True for the formats that hold floating-point numbers.</summary>
-    public static bool IsFloat(TensorType type) => type is TensorType.F32 or TensorType.F16 or TensorType.BF16 or TensorType.F64;
+    /// <summary>True for the formats that hold floating-point numbers, blocks of them included.</summary>
+    public static bool IsFloat(TensorType type) => type is TensorType.F32 or TensorType.F16 or TensorType.BF16 or TensorType.F64 || type.IsBlock();
 
     public static float FromBF16(ushort value) => BitConverter.UInt32BitsToSingle((uint)value << 16);
 
@@ -24,7 +24,7 @@ internal static class FloatConversion
         return (ushort)((bits + 0x7FFF + (upper & 1)) >> 16);
     }
 
-    /// <summary>Widens stored elements (exactly; F64 is rounded). The source holds as many elements as the destination.</summary>
+    /// <summary>Widens stored elements (exactly; F64 is rounded; blocks as in <see cref="BlockFormats.Decode"/>). The source holds as many elements as the destination.</summary>
     public static void Widen(TensorType type, ReadOnlySpan<byte> source, Span<float> destination)
     {
         switch (type)
@@ -52,11 +52,12 @@ internal static class FloatConversion
 
                 break;
             default:
-                throw new ArgumentOutOfRangeException(nameof(type), type, "Not a floating-point format.");
+                BlockFormats.Decode(type, source, destination);
+                break;
         }
     }
 
-    /// <summary>Stores floats, rounded to the nearest, ties to even. The destination has room for as many elements.</summary>
+    /// <summary>Stores floats, rounded to the nearest, ties to even (blocks as in <see cref="BlockFormats.Encode"/>). The destination has room for as many elements.</summary>
     public static void Narrow(TensorType type, ReadOnlySpan<float> source, Span<byte> destination)
     {
         switch (type)
@@ -89,7 +90,8 @@ internal static class FloatConversion
 
                 break;
             default:
-                throw new ArgumentOutOfRangeException(nameof(type), type, "Not a floating-point format.");
+                BlockFormats.Encode(type, source, destination);
+                break;
         }
     }
 

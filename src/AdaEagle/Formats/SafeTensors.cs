@@ -40,7 +40,7 @@ public static class SafeTensors
     /// <exception cref="ArgumentException">A name occurs twice, is reserved or has no UTF-8 form, or bytes and shape do not agree.</exception>
     public static void Write(string path, IEnumerable<TensorData> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
-        TensorData[] ordered = [.. tensors.OrderByDescending(t => t.Type.ByteSize()).ThenBy(t => t.Name, StringComparer.Ordinal)];
+        TensorData[] ordered = [.. tensors.OrderByDescending(t => t.Type.BlockBytes()).ThenBy(t => t.Name, StringComparer.Ordinal)];
         Check(ordered);
         foreach (string text in ordered.Select(t => t.Name).Concat(metadata?.SelectMany(m => new[] { m.Key, m.Value }) ?? []))
         {
@@ -100,6 +100,11 @@ public static class SafeTensors
             if (!names.Add(tensor.Name))
             {
                 throw new ArgumentException($"Tensor '{tensor.Name}' is given twice.", nameof(tensors));
+            }
+
+            if (tensor.Type.IsBlock())
+            {
+                throw new ArgumentException($"Tensor '{tensor.Name}' is {tensor.Type}, which the safetensors format does not know.", nameof(tensors));
             }
 
             TensorInfo info = new(tensor.Name, tensor.Type, tensor.Shape);

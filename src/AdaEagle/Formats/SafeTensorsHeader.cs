@@ -131,7 +131,7 @@ internal sealed class SafeTensorsHeader
                     Expect(ref json, JsonTokenType.String, "a string");
                     string typeName = Text(ref json);
                     type = TypeOf(typeName)
-                        ?? throw Fault($"the number format '{typeName}' is not supported", $"Supported: {string.Join(", ", Enum.GetValues<TensorType>().Select(TypeName))}");
+                        ?? throw Fault($"the number format '{typeName}' is not supported", $"Supported: {string.Join(", ", Enum.GetValues<TensorType>().Where(t => !t.IsBlock()).Select(TypeName))}");
                     break;
                 case "shape":
                     twice = shape is not null;

@@ -11,13 +11,13 @@ public sealed record TensorData(string Name, TensorType Type, IReadOnlyList<long
     /// <param name="name">Its name.</param>
     /// <param name="shape">Dimensions, slowest first.</param>
     /// <param name="values">The elements, row-major.</param>
-    /// <param name="storeAs">F32, F16, BF16 or F64.</param>
-    /// <exception cref="ArgumentException">The shape does not have that many elements, or the format holds no floats.</exception>
+    /// <param name="storeAs">F32, F16, BF16, F64 or a block format.</param>
+    /// <exception cref="ArgumentException">The shape does not have that many elements, the format holds no floats, or a row is no whole number of blocks.</exception>
     public static TensorData FromF32(string name, IReadOnlyList<long> shape, float[] values, TensorType storeAs)
     {
         if (!FloatConversion.IsFloat(storeAs))
         {
-            throw new ArgumentException($"{storeAs} holds no floats: tensor '{name}' can be stored as F32, F16, BF16 or F64.", nameof(storeAs));
+            throw new ArgumentException($"{storeAs} holds no floats: tensor '{name}' can be stored as F32, F16, BF16, F64 or a block format.", nameof(storeAs));
         }
 
         TensorInfo info = new(name, storeAs, shape);

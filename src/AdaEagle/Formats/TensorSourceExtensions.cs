@@ -5,7 +5,8 @@ namespace AdaEagle.Formats;
 /// <summary>Reading whole tensors.</summary>
 public static class TensorSourceExtensions
 {
-    private const int BufferBytes = 1 << 18;
+    // Whole blocks of every format.
+    private const int MostElements = 1 << 15;
 
     /// <summary>The tensor of that name.</summary>
     /// <exception cref="ModelFormatException">There is none.</exception>
@@ -31,7 +32,7 @@ public static class TensorSourceExtensions
         return info;
     }
 
-    /// <summary>Reads a whole tensor as 32-bit floats, widening F16 and BF16 and rounding F64.</summary>
+    /// <summary>Reads a whole tensor as 32-bit floats, widening F16, BF16 and blocks and rounding F64.</summary>
     /// <param name="source">The checkpoint.</param>
     /// <param name="name">The tensor.</param>
     /// <param name="expectedShape">The shape it must have; none given: any shape.</param>
@@ -42,7 +43,7 @@ public static class TensorSourceExtensions
         TensorInfo info = expectedShape.Length == 0 ? source.Require(name) : source.Require(name, expectedShape);
         if (!FloatConversion.IsFloat(info.Type))
         {
-            throw new ModelFormatException(source.Path, name, $"the elements are {info.Type}, not floating-point numbers", "Supported are F64, F32, F16 and BF16");
+            throw new ModelFormatException(source.Path, name, $"the elements are {info.Type}, not floating-point numbers", "Supported are F64, F32, F16, BF16 and blocks");
         }
 
         if (info.ElementCount > Array.MaxLength)
@@ -51,17 +52,16 @@ public static class TensorSourceExtensions
         }
 
         float[] values = new float[info.ElementCount];
-        int size = info.Type.ByteSize();
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+        TensorType type = info.Type;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(MostElements * sizeof(double));
         try
         {
-            const int MostElements = BufferBytes / sizeof(double);
             for (int done = 0; done < values.Length;)
             {
                 int count = Math.Min(MostElements, values.Length - done);
-                Span<byte> bytes = buffer.AsSpan(0, count * size);
-                source.Read(name, (long)done * size, bytes);
-                FloatConversion.Widen(info.Type, bytes, values.AsSpan(done, count));
+                Span<byte> bytes = buffer.AsSpan(0, (int)type.RowBytes(count));
+                source.Read(name, type.RowBytes(done), bytes);
+                FloatConversion.Widen(type, bytes, values.AsSpan(done, count));
                 done += count;
             }
         }

@@ -9,7 +9,7 @@ public sealed class SafeTensorsTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     private static readonly Gen<TensorData> SomeTensor =
-        from type in Gen.Enum<TensorType>()
+        from type in Gen.Enum<TensorType>().Where(type => !type.IsBlock())
         from shape in Gen.Long[0, 4].Array[0, 4]
         from name in Gen.String[0, 20]
         from bytes in Gen.Byte.Array[(int)shape.Aggregate(1L, (a, b) => a * b) * type.ByteSize()]
@@ -48,7 +48,7 @@ public sealed class SafeTensorsTests : IDisposable
 
     [Fact]
     public void Floats_are_read_back_as_stored() =>
-        Gen.Select(Gen.Single.Array[0, 200], Gen.Enum<TensorType>().Where(FloatConversion.IsFloat)).Sample(
+        Gen.Select(Gen.Single.Array[0, 200], Gen.Enum<TensorType>().Where(type => FloatConversion.IsFloat(type) && !type.IsBlock())).Sample(
             (values, type) =>
             {
                 string path = _folder.File("f.safetensors");
