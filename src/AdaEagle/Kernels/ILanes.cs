@@ -8,7 +8,7 @@ namespace AdaEagle.Kernels;
 internal unsafe interface ILanes<TSelf>
     where TSelf : struct, ILanes<TSelf>
 {
-    /// <summary>How many accumulators a tile may hold without spilling: the shape of matrix tiles follows from it.</summary>
+    /// <summary>How many pairs of accumulators a tile may hold without spilling: the shape of matrix tiles follows from it.</summary>
     static abstract int TileCells { get; }
 
     static abstract TSelf Zero { get; }

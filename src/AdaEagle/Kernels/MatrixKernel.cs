@@ -13,17 +13,20 @@ internal abstract unsafe class MatrixKernel
     /// <summary>Output rows that are interleaved in one group.</summary>
     public const int GroupRows = 16;
 
+    /// <summary>Groups that are interleaved with each other, a panel: a matrix holds whole panels, and a product begins with one.</summary>
+    public virtual int PanelGroups => 1;
+
     /// <summary>Bytes of a group of sixteen rows.</summary>
     public abstract long GroupBytes(int columns);
 
-    /// <summary>Packs sixteen rows of <paramref name="columns"/> values, row by row in <paramref name="rows"/>.</summary>
-    public abstract void Pack(ReadOnlySpan<float> rows, int columns, byte* group);
+    /// <summary>Packs the rows of a panel (16 * <see cref="PanelGroups"/>) of <paramref name="columns"/> values, row by row in <paramref name="rows"/>.</summary>
+    public abstract void Pack(ReadOnlySpan<float> rows, int columns, byte* panel);
 
-    /// <summary>Widens one row (lane 0 … 15) of a group.</summary>
-    public abstract void UnpackRow(byte* group, int lane, int columns, float* row);
+    /// <summary>Widens one row (lane 0 … 16 * <see cref="PanelGroups"/> - 1) of a panel.</summary>
+    public abstract void UnpackRow(byte* panel, int lane, int columns, float* row);
 
     /// <summary>
-    /// outputs[r, o] = sum over k of weights[o, k] * inputs[r, k] for <paramref name="groupCount"/> groups of 16 outputs.
+    /// outputs[r, o] = sum over k of weights[o, k] * inputs[r, k] for <paramref name="groupCount"/> groups of 16 outputs, beginning with a panel.
     /// Rows of <paramref name="inputs"/> are <paramref name="inputStride"/> floats apart and hold a zero behind an odd last column.
     /// </summary>
     public abstract void Multiply(

@@ -4,28 +4,29 @@ namespace AdaEagle.Kernels;
 internal sealed unsafe class ScalarMatrixKernel<TCodec> : MatrixKernel
     where TCodec : struct, IWeightCodec
 {
-    private readonly FloatMatrixKernel<Lanes128, TCodec> _layout = new();
+    public override int PanelGroups => FloatPanel<TCodec>.Groups;
 
-    public override long GroupBytes(int columns) => _layout.GroupBytes(columns);
+    public override long GroupBytes(int columns) => FloatPanel<TCodec>.GroupBytes(columns);
 
-    public override void Pack(ReadOnlySpan<float> rows, int columns, byte* group) => _layout.Pack(rows, columns, group);
+    public override void Pack(ReadOnlySpan<float> rows, int columns, byte* panel) => FloatPanel<TCodec>.Pack(rows, columns, panel);
 
-    public override void UnpackRow(byte* group, int lane, int columns, float* row) => _layout.UnpackRow(group, lane, columns, row);
+    public override void UnpackRow(byte* panel, int lane, int columns, float* row) => FloatPanel<TCodec>.UnpackRow(panel, lane, columns, row);
 
     public override void Multiply(
         byte* groups, int groupCount, int columns, float* inputs, nint inputStride, int rows, float* outputs, nint outputStride)
     {
-        long groupBytes = GroupBytes(columns);
+        const int PanelRows = FloatPanel<TCodec>.Groups * GroupRows;
+        long panelBytes = FloatPanel<TCodec>.Groups * GroupBytes(columns);
         for (int row = 0; row < rows; row++)
         {
             float* input = inputs + (row * inputStride);
             for (int output = 0; output < groupCount * GroupRows; output++)
             {
-                byte* group = groups + (output / GroupRows * groupBytes);
+                byte* panel = groups + (output / PanelRows * panelBytes);
                 float even = 0, odd = 0;
                 for (int k = 0; k < columns; k++)
                 {
-                    float weight = TCodec.DecodeScalar(group + ((long)(k / 2) * TCodec.PairBytes), output % GroupRows, k & 1);
+                    float weight = FloatPanel<TCodec>.Decode(panel, output % PanelRows, k);
                     if (k % 2 == 0)
                     {
                         even = MathF.FusedMultiplyAdd(weight, input[k], even);

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace AdaEagle.Kernels;
 
 /// <summary>
@@ -19,7 +21,8 @@ public sealed unsafe class WeightMatrix : IDisposable
         Columns = columns;
         _kernel = MatrixKernels.For(format, path);
         _groupBytes = _kernel.GroupBytes(columns);
-        _packed = new NativeBuffer(checked(_groupBytes * GroupCount));
+        int panels = (GroupCount + _kernel.PanelGroups - 1) / _kernel.PanelGroups;
+        _packed = new NativeBuffer(checked(_groupBytes * panels * _kernel.PanelGroups), packed: true);
     }
 
     /// <summary>Fills a row: <paramref name="row"/> is its index, <paramref name="values"/> its columns, zero at the call.</summary>
@@ -40,24 +43,21 @@ public sealed unsafe class WeightMatrix : IDisposable
     /// <summary>Bytes a product streams.</summary>
     public long ByteLength => _packed.ByteLength;
 
-    /// <summary>Packs a matrix row by row; sixteen rows at a time are held widened.</summary>
+    /// <summary>Packs a matrix row by row; a panel of rows at a time is held widened.</summary>
     internal static WeightMatrix Create(WeightFormat format, int rows, int columns, KernelPath path, RowReader read)
     {
         var matrix = new WeightMatrix(format, rows, columns, path);
-        float[] sixteen = new float[MatrixKernel.GroupRows * columns];
-        for (int group = 0; group < matrix.GroupCount; group++)
+        int panelRows = matrix.PanelRows;
+        float[] values = new float[panelRows * columns];
+        for (int first = 0; first < rows; first += panelRows)
         {
-            Array.Clear(sixteen);
-            for (int lane = 0; lane < MatrixKernel.GroupRows; lane++)
+            Array.Clear(values);
+            for (int lane = 0; lane < Math.Min(panelRows, rows - first); lane++)
             {
-                int row = (group * MatrixKernel.GroupRows) + lane;
-                if (row < rows)
-                {
-                    read(row, sixteen.AsSpan(lane * columns, columns));
-                }
+                read(first + lane, values.AsSpan(lane * columns, columns));
             }
 
-            matrix._kernel.Pack(sixteen, columns, matrix._packed.Bytes + (group * matrix._groupBytes));
+            matrix._kernel.Pack(values, columns, matrix.Panel(first / panelRows));
         }
 
         return matrix;
@@ -67,18 +67,25 @@ public sealed unsafe class WeightMatrix : IDisposable
     internal void UnpackRow(int row, float* destination)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)Rows);
-        _kernel.UnpackRow(_packed.Bytes + (row / MatrixKernel.GroupRows * _groupBytes), row % MatrixKernel.GroupRows, Columns, destination);
+        _kernel.UnpackRow(Panel(row / PanelRows), row % PanelRows, Columns, destination);
     }
 
     /// <summary>
-    /// Multiplies <paramref name="rows"/> rows of inputs with the groups <paramref name="firstGroup"/> …; writes outputs[r, 16 * firstGroup …].
+    /// Multiplies <paramref name="rows"/> rows of inputs with the groups <paramref name="firstGroup"/> …, the first of a panel; writes outputs[r, 16 * firstGroup …].
     /// Strides are in floats; outputs hold whole groups.
     /// </summary>
-    internal void Multiply(int firstGroup, int groupCount, float* inputs, nint inputStride, int rows, float* outputs, nint outputStride) =>
+    internal void Multiply(int firstGroup, int groupCount, float* inputs, nint inputStride, int rows, float* outputs, nint outputStride)
+    {
+        Debug.Assert(firstGroup % _kernel.PanelGroups == 0, "A product begins with a panel.");
         _kernel.Multiply(
             _packed.Bytes + (firstGroup * _groupBytes), groupCount, Columns, inputs, inputStride, rows,
             outputs + ((nint)firstGroup * MatrixKernel.GroupRows), outputStride);
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _packed.Dispose();
+
+    private int PanelRows => _kernel.PanelGroups * MatrixKernel.GroupRows;
+
+    private byte* Panel(int panel) => _packed.Bytes + (panel * _groupBytes * _kernel.PanelGroups);
 }
