@@ -64,9 +64,11 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
 
     public override void UnpackRow(byte* panel, int lane, int columns, float* row) => FloatPanel<TCodec>.UnpackRow(panel, lane, columns, row);
 
-    public override void Multiply(
-        byte* groups, int groupCount, int columns, float* inputs, nint inputStride, int rows, float* outputs, nint outputStride)
+    public override void Multiply(byte* groups, int groupCount, int columns, ProductInput input, float* outputs, nint outputStride)
     {
+        float* inputs = input.Floats;
+        nint inputStride = input.Stride;
+        int rows = input.Rows;
         int pairs = (columns + 1) / 2;
         long groupBytes = GroupBytes(columns);
         bool panelTiles = rows == 1 || PanelTileRows > 1;
@@ -82,18 +84,18 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
             for (int row = 0; row < rows; row += tall)
             {
                 int count = Math.Min(tall, rows - row);
-                float* input = inputs + (row * inputStride);
+                float* values = inputs + (row * inputStride);
                 float* result = output + (row * outputStride);
                 if (panelTiles)
                 {
-                    PanelTile(count, panel, both, pairs, input, inputStride, result, outputStride);
+                    PanelTile(count, panel, both, pairs, values, inputStride, result, outputStride);
                     continue;
                 }
 
-                GroupTile(count, panel, pairs, input, inputStride, result, outputStride);
+                GroupTile(count, panel, pairs, values, inputStride, result, outputStride);
                 if (both)
                 {
-                    GroupTile(count, panel + TCodec.PairBytes, pairs, input, inputStride, result + GroupRows, outputStride);
+                    GroupTile(count, panel + TCodec.PairBytes, pairs, values, inputStride, result + GroupRows, outputStride);
                 }
             }
         }

@@ -25,10 +25,9 @@ internal abstract unsafe class MatrixKernel
     /// <summary>Widens one row (lane 0 … 16 * <see cref="PanelGroups"/> - 1) of a panel.</summary>
     public abstract void UnpackRow(byte* panel, int lane, int columns, float* row);
 
-    /// <summary>
-    /// outputs[r, o] = sum over k of weights[o, k] * inputs[r, k] for <paramref name="groupCount"/> groups of 16 outputs, beginning with a panel.
-    /// Rows of <paramref name="inputs"/> are <paramref name="inputStride"/> floats apart and hold a zero behind an odd last column.
-    /// </summary>
-    public abstract void Multiply(
-        byte* groups, int groupCount, int columns, float* inputs, nint inputStride, int rows, float* outputs, nint outputStride);
+    /// <summary>What the inputs must go through first; null: the floats are read as they are.</summary>
+    public virtual InputPreparation? Preparation => null;
+
+    /// <summary>outputs[r, o] = sum over k of weights[o, k] * inputs[r, k] for <paramref name="groupCount"/> groups of 16 outputs, beginning with a panel.</summary>
+    public abstract void Multiply(byte* groups, int groupCount, int columns, ProductInput input, float* outputs, nint outputStride);
 }

@@ -12,14 +12,16 @@ internal sealed unsafe class ScalarMatrixKernel<TCodec> : MatrixKernel
 
     public override void UnpackRow(byte* panel, int lane, int columns, float* row) => FloatPanel<TCodec>.UnpackRow(panel, lane, columns, row);
 
-    public override void Multiply(
-        byte* groups, int groupCount, int columns, float* inputs, nint inputStride, int rows, float* outputs, nint outputStride)
+    public override void Multiply(byte* groups, int groupCount, int columns, ProductInput input, float* outputs, nint outputStride)
     {
+        float* inputs = input.Floats;
+        nint inputStride = input.Stride;
+        int rows = input.Rows;
         const int PanelRows = FloatPanel<TCodec>.Groups * GroupRows;
         long panelBytes = FloatPanel<TCodec>.Groups * GroupBytes(columns);
         for (int row = 0; row < rows; row++)
         {
-            float* input = inputs + (row * inputStride);
+            float* values = inputs + (row * inputStride);
             for (int output = 0; output < groupCount * GroupRows; output++)
             {
                 byte* panel = groups + (output / PanelRows * panelBytes);
@@ -29,11 +31,11 @@ internal sealed unsafe class ScalarMatrixKernel<TCodec> : MatrixKernel
                     float weight = FloatPanel<TCodec>.Decode(panel, output % PanelRows, k);
                     if (k % 2 == 0)
                     {
-                        even = MathF.FusedMultiplyAdd(weight, input[k], even);
+                        even = MathF.FusedMultiplyAdd(weight, values[k], even);
                     }
                     else
                     {
-                        odd = MathF.FusedMultiplyAdd(weight, input[k], odd);
+                        odd = MathF.FusedMultiplyAdd(weight, values[k], odd);
                     }
                 }
 

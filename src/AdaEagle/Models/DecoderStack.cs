@@ -118,10 +118,11 @@ internal sealed unsafe class DecoderStack : IDisposable
         worker.Barrier();
 
         input = Normalize(scratch, workspace, count, layer.PostAttentionNorm);
+        ProductInput prepared = workspace.Prepare(worker, layer.GateUp, input, hidden, count);
         int chunk = ChunkGroups(layer.GateUp.GroupCount, worker.Count);
         while (workspace.NextChunk(counter + 2, layer.GateUp.GroupCount, chunk, out int first, out int groups))
         {
-            layer.GateUp.Multiply(first, groups, input, hidden, count, workspace.GateUp, workspace.GateUpStride);
+            layer.GateUp.Multiply(first, groups, prepared, workspace.GateUp, workspace.GateUpStride);
             for (int row = 0; row < count; row++)
             {
                 float* gateUp = workspace.GateUp + ((nint)row * workspace.GateUpStride) + (first * MatrixKernel.GroupRows);
@@ -156,10 +157,11 @@ internal sealed unsafe class DecoderStack : IDisposable
         Worker worker, StackWorkspace workspace, int counter, WeightMatrix matrix, NativeBuffer? bias,
         float* inputs, nint inputStride, int rows, float* outputs, nint outputStride)
     {
+        ProductInput input = workspace.Prepare(worker, matrix, inputs, inputStride, rows);
         int chunk = ChunkGroups(matrix.GroupCount, worker.Count);
         while (workspace.NextChunk(counter, matrix.GroupCount, chunk, out int first, out int groups))
         {
-            matrix.Multiply(first, groups, inputs, inputStride, rows, outputs, outputStride);
+            matrix.Multiply(first, groups, input, outputs, outputStride);
             if (bias is not null)
             {
                 int at = first * MatrixKernel.GroupRows;
@@ -174,11 +176,12 @@ internal sealed unsafe class DecoderStack : IDisposable
     private void ProductOntoResidual(
         Worker worker, StackWorkspace workspace, int counter, WeightMatrix matrix, NativeBuffer? bias, float* inputs, nint inputStride, int rows)
     {
+        ProductInput input = workspace.Prepare(worker, matrix, inputs, inputStride, rows);
         int chunk = ChunkGroups(matrix.GroupCount, worker.Count);
         nint stride = workspace.HiddenStride;
         while (workspace.NextChunk(counter, matrix.GroupCount, chunk, out int first, out int groups))
         {
-            matrix.Multiply(first, groups, inputs, inputStride, rows, workspace.Sum, stride);
+            matrix.Multiply(first, groups, input, workspace.Sum, stride);
             int at = first * MatrixKernel.GroupRows;
             for (int row = 0; row < rows; row++)
             {

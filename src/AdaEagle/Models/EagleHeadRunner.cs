@@ -21,7 +21,7 @@ internal sealed unsafe class EagleHeadRunner : IDisposable
         Head = head;
         _pool = pool;
         MaxRows = maxRows;
-        _workspace = new StackWorkspace(head.Stack, maxRows, pool.WorkerCount);
+        _workspace = new StackWorkspace(head.Stack, maxRows, pool.WorkerCount, head.Fuse, head.Target.LmHead);
         _inputStride = 2 * HiddenSize;
         _inputs = NativeBuffer.OfFloats(((long)maxRows * _inputStride) + 16);
         _logitsStride = head.Target.LmHead.GroupCount * MatrixKernel.GroupRows;

@@ -22,7 +22,7 @@ public sealed unsafe class LlamaTarget : ITarget
         _pool = pool ?? WorkerPool.Shared;
         MaxRows = maxRows;
         MaxLogitRows = Math.Min(maxLogitRows, maxRows);
-        _workspace = new StackWorkspace(model.Stack, maxRows, _pool.WorkerCount);
+        _workspace = new StackWorkspace(model.Stack, maxRows, _pool.WorkerCount, model.LmHead);
         _features = NativeBuffer.OfFloats((long)maxRows * _workspace.HiddenStride);
         _logitsStride = model.LmHead.GroupCount * MatrixKernel.GroupRows;
         _logits = NativeBuffer.OfFloats((long)MaxLogitRows * _logitsStride);

@@ -8,12 +8,15 @@ namespace AdaEagle.Models;
 /// </summary>
 internal sealed unsafe class StackWorkspace : IDisposable
 {
-    private readonly NativeBuffer _residual, _queryKeyValue, _attention, _gateUp, _inner, _sum;
+    // Beyond this many bytes preparing inputs twice costs more than a barrier.
+    private const int OwnPreparedBytes = 24 << 10;
+    private readonly NativeBuffer _residual, _queryKeyValue, _attention, _gateUp, _inner, _sum, _prepared;
     private readonly WorkerScratch[] _scratch;
     private readonly PaddedCounter[] _counters;
     private int _reservedPositions;
 
-    public StackWorkspace(DecoderStack stack, int maxRows, int workers)
+    /// <summary>Room for passes of <paramref name="maxRows"/> through the stack, and for the inputs of <paramref name="others"/>: LM head, fc.</summary>
+    public StackWorkspace(DecoderStack stack, int maxRows, int workers, params WeightMatrix[] others)
     {
         LayerShape shape = stack.Shape;
         MaxRows = maxRows;
@@ -28,7 +31,10 @@ internal sealed unsafe class StackWorkspace : IDisposable
         _gateUp = NativeBuffer.OfFloats((long)maxRows * GateUpStride);
         _inner = NativeBuffer.OfFloats((long)maxRows * InnerStride);
         _sum = NativeBuffer.OfFloats((long)maxRows * HiddenStride);
-        _scratch = [.. Enumerable.Range(0, workers).Select(_ => new WorkerScratch(maxRows, HiddenStride, shape.HeadDimension))];
+        int preparedRowBytes = stack.Layers
+            .SelectMany(layer => (WeightMatrix[])[layer.QueryKeyValue, layer.Output, layer.GateUp, layer.Down]).Concat(others).Max(matrix => matrix.PreparedRowBytes);
+        _prepared = new NativeBuffer((long)maxRows * preparedRowBytes);
+        _scratch = [.. Enumerable.Range(0, workers).Select(_ => new WorkerScratch(maxRows, HiddenStride, shape.HeadDimension, preparedRowBytes > 0 ? OwnPreparedBytes : 0))];
         _counters = new PaddedCounter[(stack.Layers.Count * 4) + 8];
         ReservePositions(512);
     }
@@ -61,6 +67,32 @@ internal sealed unsafe class StackWorkspace : IDisposable
 
     public WorkerScratch Scratch(Worker worker) => _scratch[worker.Index];
 
+    /// <summary>
+    /// The rows as <paramref name="matrix"/> reads them. Few are prepared by every worker for itself; many are shared among the workers, who then meet at a
+    /// barrier: all workers call this, with the same values in <paramref name="inputs"/>.
+    /// </summary>
+    public ProductInput Prepare(Worker worker, WeightMatrix matrix, float* inputs, nint stride, int rows)
+    {
+        if (matrix.PreparedRowBytes == 0)
+        {
+            return new ProductInput(inputs, stride, rows);
+        }
+
+        bool own = (long)rows * matrix.PreparedRowBytes <= OwnPreparedBytes;
+        byte* prepared = own ? Scratch(worker).Prepared : _prepared.Bytes;
+        for (int row = own ? 0 : worker.Index; row < rows; row += own ? 1 : worker.Count)
+        {
+            matrix.PrepareRow(inputs + (row * stride), row, rows, prepared);
+        }
+
+        if (!own)
+        {
+            worker.Barrier();
+        }
+
+        return new ProductInput(inputs, stride, rows, prepared);
+    }
+
     /// <summary>Makes room for attention over <paramref name="positions"/>. Not to be called inside a pass.</summary>
     public void ReservePositions(int positions)
     {
@@ -89,7 +121,7 @@ internal sealed unsafe class StackWorkspace : IDisposable
 
     public void Dispose()
     {
-        foreach (NativeBuffer buffer in (NativeBuffer[])[_residual, _queryKeyValue, _attention, _gateUp, _inner, _sum])
+        foreach (NativeBuffer buffer in (NativeBuffer[])[_residual, _queryKeyValue, _attention, _gateUp, _inner, _sum, _prepared])
         {
             buffer.Dispose();
         }
@@ -104,15 +136,19 @@ internal sealed unsafe class StackWorkspace : IDisposable
 }
 
 /// <summary>What one worker needs for itself.</summary>
-internal sealed unsafe class WorkerScratch(int maxRows, int hiddenStride, int headDimension) : IDisposable
+internal sealed unsafe class WorkerScratch(int maxRows, int hiddenStride, int headDimension, int preparedBytes) : IDisposable
 {
     private readonly NativeBuffer _normalized = NativeBuffer.OfFloats((long)maxRows * hiddenStride);
     private readonly NativeBuffer _query = NativeBuffer.OfFloats(headDimension + 16);
     private readonly NativeBuffer _output = NativeBuffer.OfFloats(headDimension + 16);
+    private readonly NativeBuffer _prepared = new(preparedBytes);
     private NativeBuffer? _scores;
 
     /// <summary>Normalised rows [rows, hidden].</summary>
     public float* Normalized => _normalized.Floats;
+
+    /// <summary>Inputs of a product of few rows, prepared.</summary>
+    public byte* Prepared => _prepared.Bytes;
 
     /// <summary>A rotated query.</summary>
     public float* Query => _query.Floats;
@@ -137,6 +173,7 @@ internal sealed unsafe class WorkerScratch(int maxRows, int hiddenStride, int he
         _normalized.Dispose();
         _query.Dispose();
         _output.Dispose();
+        _prepared.Dispose();
         _scores?.Dispose();
     }
 }

@@ -102,14 +102,14 @@ public unsafe class MatrixKernelTests
         using Floats inputs = Inputs(Floats.Random(random, Rows * Columns), Rows, Columns, out int stride);
         int width = 16 * matrix.GroupCount;
         using var whole = new Floats(Rows * width);
-        matrix.Multiply(0, matrix.GroupCount, inputs.Pointer, stride, Rows, whole.Pointer, width);
+        matrix.Multiply(0, matrix.GroupCount, new ProductInput(inputs.Pointer, stride, Rows), whole.Pointer, width);
         for (int first = 0; first < matrix.GroupCount; first += MatrixKernels.For(format, path).PanelGroups)
         {
             for (int count = 1; first + count <= matrix.GroupCount; count++)
             {
                 using var part = new Floats(Rows * width);
                 part.Span.Fill(77);
-                matrix.Multiply(first, count, inputs.Pointer, stride, Rows, part.Pointer, width);
+                matrix.Multiply(first, count, new ProductInput(inputs.Pointer, stride, Rows), part.Pointer, width);
                 part.CheckMargin();
                 for (int at = 0; at < Rows * width; at++)
                 {
@@ -219,7 +219,7 @@ public unsafe class MatrixKernelTests
         using Floats padded = Inputs(inputs, rows, matrix.Columns, out int stride);
         int width = 16 * matrix.GroupCount;
         using var outputs = new Floats(rows * width);
-        matrix.Multiply(0, matrix.GroupCount, padded.Pointer, stride, rows, outputs.Pointer, width);
+        matrix.Multiply(0, matrix.GroupCount, new ProductInput(padded.Pointer, stride, rows), outputs.Pointer, width);
         outputs.CheckMargin();
         return outputs.Span.ToArray();
     }

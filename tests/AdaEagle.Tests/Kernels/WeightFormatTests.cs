@@ -52,7 +52,7 @@ public unsafe class WeightFormatTests
         int width = 16 * matrix.GroupCount;
         using var inputs = new Floats([1, 0, 0, 1]);
         using var outputs = new Floats(2 * width);
-        matrix.Multiply(0, matrix.GroupCount, inputs.Pointer, 2, 2, outputs.Pointer, width);
+        matrix.Multiply(0, matrix.GroupCount, new ProductInput(inputs.Pointer, 2, 2), outputs.Pointer, width);
         float* row = stackalloc float[2];
         for (int i = 0; i < numbers.Length; i++)
         {

@@ -181,7 +181,7 @@ public sealed unsafe class DraftLengthPredictor : IDisposable
 
     private void Affine(WeightMatrix matrix, NativeBuffer bias, NativeBuffer input, NativeBuffer output)
     {
-        matrix.Multiply(0, matrix.GroupCount, input.Floats, 0, 1, output.Floats, 0);
+        matrix.Multiply(0, matrix.GroupCount, new ProductInput(input.Floats, 0, 1), output.Floats, 0);
         _vector.AddTo(output.Floats, bias.Floats, (matrix.Rows + 15) & ~15);
     }
 }
