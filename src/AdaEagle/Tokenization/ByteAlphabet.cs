@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace AdaEagle.Tokenization;
 
 /// <summary>
@@ -29,6 +31,21 @@ internal static class ByteAlphabet
         }
 
         return new string(text);
+    }
+
+    /// <summary>The bytes that a token's characters stand for, or, if one stands for none, its text as it is.</summary>
+    public static byte[] ToBytes(string text)
+    {
+        byte[] bytes = new byte[text.Length];
+        for (int i = 0; i < text.Length; i++)
+        {
+            if (!TryGetByte(text[i], out bytes[i]))
+            {
+                return Encoding.UTF8.GetBytes(text);
+            }
+        }
+
+        return bytes;
     }
 
     private static char[] Build()

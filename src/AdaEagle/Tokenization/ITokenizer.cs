@@ -35,4 +35,10 @@ public interface ITokenizer
 
     /// <summary>The bytes a token decodes to (a part of a UTF-8 character, it may be); empty for an id that stands for no token.</summary>
     ReadOnlySpan<byte> TokenBytes(int id);
+
+    /// <summary>True if the token stands for one byte of a character that the vocabulary does not have (<c>&lt;0x0A&gt;</c> of SentencePiece).</summary>
+    bool IsByteFallback(int id) => false;
+
+    /// <summary>How the bytes of tokens are joined into text.</summary>
+    DecodingRules Decoding => DecodingRules.Plain;
 }

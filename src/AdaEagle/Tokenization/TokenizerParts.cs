@@ -1,6 +1,5 @@
 using AdaEagle.Tokenization.Merging;
 using AdaEagle.Tokenization.Normalization;
-using AdaEagle.Tokenization.PreTokenization;
 
 namespace AdaEagle.Tokenization;
 
@@ -22,17 +21,11 @@ internal sealed record TokenizerParts
     /// <summary>What happens to the text first.</summary>
     public Normalizer Normalizer { get; init; } = new NormalizerSequence([]);
 
-    /// <summary>How the text is cut; ends in bytes.</summary>
-    public required IReadOnlyList<PreTokenizer> PreTokenizers { get; init; }
+    /// <summary>Plain text to ids.</summary>
+    public required TextEncoder Model { get; init; }
 
-    /// <summary>A piece that is a token is that token, whatever the merges say.</summary>
-    public bool IgnoreMerges { get; init; }
-
-    /// <summary>The token for bytes that have none; null if they are left out.</summary>
-    public int? UnknownToken { get; init; }
-
-    /// <summary>Unknown bytes in a row are one token.</summary>
-    public bool FuseUnknown { get; init; }
+    /// <summary>How tokens become text.</summary>
+    public required DecodingRules Decoding { get; init; }
 
     /// <summary>What the post-processor puts in front.</summary>
     public IReadOnlyList<int> Prefix { get; init; } = [];

@@ -11,6 +11,7 @@ internal sealed class Vocabulary
     private readonly Dictionary<string, int> _ids;
     private readonly HashSet<int> _special;
     private readonly HashSet<int> _apart;
+    private readonly HashSet<int> _byteTokens;
     private readonly byte[] _bytes;
     private readonly int[] _bounds;
 
@@ -18,8 +19,10 @@ internal sealed class Vocabulary
     /// <param name="special">Ids of the special ones.</param>
     /// <param name="apart">Ids that merging never gives: added tokens that the model itself does not have.</param>
     /// <param name="toBytes">The bytes that a token decodes to.</param>
-    public Vocabulary(Dictionary<string, int> ids, HashSet<int> special, HashSet<int> apart, Func<string, byte[]> toBytes)
+    /// <param name="bytes">Ids that stand for a byte of a character that has no token; null for none.</param>
+    public Vocabulary(Dictionary<string, int> ids, HashSet<int> special, HashSet<int> apart, Func<int, string, byte[]> toBytes, HashSet<int>? bytes = null)
     {
+        _byteTokens = bytes ?? [];
         _ids = ids;
         _special = special;
         _apart = apart;
@@ -31,14 +34,14 @@ internal sealed class Vocabulary
         }
 
         _bounds = new int[Size + 1];
-        using var bytes = new MemoryStream();
+        using var all = new MemoryStream();
         for (int id = 0; id < Size; id++)
         {
-            bytes.Write(_texts[id] is { } text ? toBytes(text) : []);
-            _bounds[id + 1] = checked((int)bytes.Length);
+            all.Write(_texts[id] is { } text ? toBytes(id, text) : []);
+            _bounds[id + 1] = checked((int)all.Length);
         }
 
-        _bytes = bytes.ToArray();
+        _bytes = all.ToArray();
     }
 
     /// <summary>The highest id + 1.</summary>
@@ -53,6 +56,9 @@ internal sealed class Vocabulary
 
     /// <summary>True if the id is a special token's.</summary>
     public bool IsSpecial(int id) => _special.Contains(id);
+
+    /// <summary>True if the id is a byte's (<c>&lt;0x0A&gt;</c>).</summary>
+    public bool IsByte(int id) => _byteTokens.Contains(id);
 
     /// <summary>True if the id stands for a token.</summary>
     public bool Contains(int id) => (uint)id < (uint)Size && _texts[id] is not null;

@@ -15,16 +15,11 @@ internal sealed class TokenizerFixture(string folder)
 
     public JsonNode Json => JsonNode.Parse(File.ReadAllText(Path.Combine(Folder, "tokenizer.json")))!;
 
-    /// <summary>True if it is of the kind that must load, judged by the file alone: BPE over bytes.</summary>
-    public bool IsByteLevel
-    {
-        get
-        {
-            JsonNode json = Json;
-            bool bytes = json["pre_tokenizer"]?.ToJsonString().Contains("\"ByteLevel\"", StringComparison.Ordinal) == true;
-            return bytes && (string?)json["model"]?["type"] == "BPE" && (bool?)json["model"]?["byte_fallback"] != true;
-        }
-    }
+    /// <summary>True if it is of a kind that must load, judged by the file alone: BPE over bytes or characters.</summary>
+    public bool IsSupported => (string?)Json["model"]?["type"] == "BPE";
+
+    /// <summary>True if it is BPE over bytes.</summary>
+    public bool IsByteLevel => IsSupported && Json["pre_tokenizer"]?.ToJsonString().Contains("\"ByteLevel\"", StringComparison.Ordinal) == true;
 
     /// <summary>Whether text comes back as it was: nothing normalises it or puts a space in front, and no white space is taken or dropped.</summary>
     public bool KeepsText => Json is var json && json["normalizer"] is null

@@ -16,6 +16,8 @@ internal static class NormalizerReader
         "NFKC" => new UnicodeNormalizer(NormalizationForm.FormKC),
         "NFKD" => new UnicodeNormalizer(NormalizationForm.FormKD),
         "Sequence" => new NormalizerSequence([.. normalizer.Objects("normalizers").Select(ReadOne)]),
-        var other => throw TokenizerReader.Unsupported(normalizer, "normaliser", other ?? "", "NFC, NFD, NFKC, NFKD and Sequence"),
+        "Prepend" => new PrependNormalizer(Literals.Content(normalizer, "prepend")),
+        "Replace" => new ReplaceNormalizer(Literals.Replacement(normalizer)),
+        var other => throw TokenizerReader.Unsupported(normalizer, "normaliser", other ?? "", "NFC, NFD, NFKC, NFKD, Prepend, Replace and Sequence"),
     };
 }

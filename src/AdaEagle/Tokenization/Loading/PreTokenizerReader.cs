@@ -4,7 +4,7 @@ using AdaEagle.Tokenization.PreTokenization;
 
 namespace AdaEagle.Tokenization.Loading;
 
-/// <summary>Reads <c>pre_tokenizer</c> into steps, sequences laid flat.</summary>
+/// <summary>Reads <c>pre_tokenizer</c> into steps, sequences laid flat; none leaves the text in one piece.</summary>
 internal static class PreTokenizerReader
 {
     /// <summary>Steps at most: each goes over the whole text.</summary>
@@ -18,10 +18,7 @@ internal static class PreTokenizerReader
             Add(preTokenizer, steps);
         }
 
-        return steps.Exists(step => step is ByteLevelPreTokenizer) ? steps : throw root.Fault(
-            "pre_tokenizer",
-            "there is no pre-tokenizer ByteLevel, so this is not a byte-level tokenizer",
-            "Supported are byte-level BPE tokenizers (GPT-2, Llama 3, Qwen, DeepSeek); SentencePiece-like, WordPiece and Unigram tokenizers are not");
+        return steps;
     }
 
     private static void Add(JsonConfig preTokenizer, List<PreTokenizer> steps)
@@ -51,7 +48,8 @@ internal static class PreTokenizerReader
             Pattern.Parse(@"\p{N}"), step.Flag("individual_digits") ?? false ? SeparatorBehavior.Isolated : SeparatorBehavior.Contiguous, invert: false),
         "Punctuation" => new SplitPreTokenizer(
             Pattern.Parse(@"[\p{P}$+<=>^`|~]"), Behavior(step, step.Text("behavior") ?? nameof(SeparatorBehavior.Isolated)), invert: false),
-        var other => throw TokenizerReader.Unsupported(step, "pre-tokenizer", other ?? "", "Split, ByteLevel, Digits, Punctuation and Sequence"),
+        "Metaspace" => new MetaspacePreTokenizer(Literals.Mark(step), Literals.Prepends(step), step.Flag("split") ?? true),
+        var other => throw TokenizerReader.Unsupported(step, "pre-tokenizer", other ?? "", "Split, ByteLevel, Metaspace, Digits, Punctuation and Sequence"),
     };
 
     private static SplitPreTokenizer Split(JsonConfig step)

@@ -1,4 +1,5 @@
 using AdaEagle.Formats;
+using AdaEagle.Tokenization.Merging;
 using AdaEagle.Tokenization.Normalization;
 using AdaEagle.Tokenization.PreTokenization;
 
@@ -22,22 +23,26 @@ internal static class TokenizerReader
         Normalizer normalizer = NormalizerReader.Read(root);
         IReadOnlyList<PreTokenizer> preTokenizers = PreTokenizerReader.Read(root);
         VocabularyReader.CheckModel(model);
-        CheckDecoder(root.Object("decoder"), root);
+        DecoderReader decoder = DecoderReader.Read(root);
+        if (decoder.IsByteLevel != preTokenizers.Any(step => step is ByteLevelPreTokenizer))
+        {
+            throw root.Fault("decoder", "of pre-tokenizer and decoder one is ByteLevel, the other is not", "Give the tokenizer.json as its makers published it");
+        }
 
         IReadOnlyList<AddedToken> added = VocabularyReader.ReadAdded(root);
-        Vocabulary vocabulary = VocabularyReader.ReadVocabulary(root, model, added);
+        Vocabulary vocabulary = VocabularyReader.ReadVocabulary(root, model, added, decoder);
         (int[] prefix, int[] suffix) = PostProcessorReader.Read(root, vocabulary);
+        MergeModel merges = VocabularyReader.ReadMergeModel(model, vocabulary);
+        PieceEncoder pieces = decoder.IsByteLevel ? new BytePieceEncoder(merges) : new CharacterPieceEncoder(merges, model.Flag("byte_fallback") ?? false);
         return new TokenizerParts
         {
             File = file,
             Vocabulary = vocabulary,
-            Merges = VocabularyReader.ReadMerges(model, vocabulary),
+            Merges = merges.Merges,
             AddedTokens = added,
             Normalizer = normalizer,
-            PreTokenizers = preTokenizers,
-            IgnoreMerges = model.Flag("ignore_merges") ?? false,
-            UnknownToken = VocabularyReader.ReadUnknown(model, vocabulary),
-            FuseUnknown = model.Flag("fuse_unk") ?? false,
+            Model = new CuttingEncoder(file, preTokenizers, pieces),
+            Decoding = decoder.Rules,
             Prefix = prefix,
             Suffix = suffix,
         };
@@ -47,41 +52,5 @@ internal static class TokenizerReader
     public static ModelFormatException Unsupported(JsonConfig at, string what, string name, string supported) => at.Fault(
         "type",
         $"the {what} '{name}' is not supported",
-        $"Supported are {supported}, as byte-level BPE tokenizers have them (GPT-2, Llama 3, Qwen, DeepSeek); SentencePiece-like, WordPiece and Unigram tokenizers are not");
-
-    /// <summary>A decoder must put bytes together and nothing else, so that tokens can be decoded one by one.</summary>
-    private static void CheckDecoder(JsonConfig? decoder, JsonConfig root)
-    {
-        if (decoder is null)
-        {
-            throw root.Fault("decoder", "there is no decoder", "A byte-level tokenizer has the decoder ByteLevel");
-        }
-
-        List<string> kinds = [];
-        Flatten(decoder, kinds);
-        if (kinds.Count(kind => kind == "ByteLevel") != 1)
-        {
-            throw root.Fault("decoder", "a byte-level tokenizer needs the decoder ByteLevel, once", "Give the tokenizer.json as its makers published it");
-        }
-    }
-
-    private static void Flatten(JsonConfig decoder, List<string> kinds)
-    {
-        string kind = decoder.Text("type") ?? "";
-        switch (kind)
-        {
-            case "Sequence":
-                foreach (JsonConfig item in decoder.Objects("decoders"))
-                {
-                    Flatten(item, kinds);
-                }
-
-                break;
-            case "ByteLevel" or "Fuse":
-                kinds.Add(kind);
-                break;
-            default:
-                throw Unsupported(decoder, "decoder", kind, "ByteLevel, Fuse and Sequence");
-        }
-    }
+        $"Supported are {supported}, as BPE tokenizers have them (byte-level: GPT-2, Llama 3, Qwen, DeepSeek; SentencePiece-like: Llama 2, Mistral, Gemma); WordPiece and Unigram tokenizers are not");
 }

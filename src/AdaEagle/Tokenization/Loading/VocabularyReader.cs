@@ -1,5 +1,5 @@
-using System.Text;
 using AdaEagle.Formats;
+using AdaEagle.Tokenization.Merging;
 
 namespace AdaEagle.Tokenization.Loading;
 
@@ -21,16 +21,11 @@ internal static class VocabularyReader
             throw TokenizerReader.Unsupported(model, "model", type, "BPE");
         }
 
-        if (model.Flag("byte_fallback") == true)
-        {
-            throw model.Fault("byte_fallback", "a model with byte fallback is not supported", "Byte-level BPE tokenizers have none (GPT-2, Llama 3, Qwen, DeepSeek)");
-        }
-
         foreach (string key in (ReadOnlySpan<string>)["continuing_subword_prefix", "end_of_word_suffix"])
         {
             if (!string.IsNullOrEmpty(model.Text(key)))
             {
-                throw model.Fault(key, "marks inside of words are not supported", "Byte-level BPE tokenizers have none (GPT-2, Llama 3, Qwen, DeepSeek)");
+                throw model.Fault(key, "marks inside of words are not supported", "Supported BPE tokenizers have none (GPT-2, Llama 2 and 3, Mistral, Gemma, Qwen, DeepSeek)");
             }
         }
 
@@ -67,7 +62,7 @@ internal static class VocabularyReader
     }
 
     /// <summary>All tokens by text and id, no id twice.</summary>
-    public static Vocabulary ReadVocabulary(JsonConfig root, JsonConfig model, IReadOnlyList<AddedToken> added)
+    public static Vocabulary ReadVocabulary(JsonConfig root, JsonConfig model, IReadOnlyList<AddedToken> added, DecoderReader decoder)
     {
         JsonConfig entries = model.Object("vocab") ?? throw model.Fault("vocab", "the key is missing", AsPublished);
         Dictionary<string, int> ids = [];
@@ -96,11 +91,26 @@ internal static class VocabularyReader
         }
 
         CheckSize(model, texts);
-        return new Vocabulary(ids, [.. added.Where(token => token.Special).Select(token => token.Id)], apart, ToBytes);
+        return new Vocabulary(
+            ids,
+            [.. added.Where(token => token.Special).Select(token => token.Id)],
+            apart,
+            (_, text) => decoder.ToBytes(text),
+            [.. ids.Where(token => decoder.IsByte(token.Key)).Select(token => token.Value)]);
     }
 
+    /// <summary>What merging needs.</summary>
+    public static MergeModel ReadMergeModel(JsonConfig model, Vocabulary vocabulary) => new()
+    {
+        Vocabulary = vocabulary,
+        Merges = ReadMerges(model, vocabulary),
+        IgnoreMerges = model.Flag("ignore_merges") ?? false,
+        UnknownToken = ReadUnknown(model, vocabulary),
+        FuseUnknown = model.Flag("fuse_unk") ?? false,
+    };
+
     /// <summary>The merges by rank, as ids.</summary>
-    public static IReadOnlyList<(int Left, int Right, int Result)> ReadMerges(JsonConfig model, Vocabulary vocabulary)
+    private static List<(int Left, int Right, int Result)> ReadMerges(JsonConfig model, Vocabulary vocabulary)
     {
         List<(int, int, int)> merges = [];
         foreach (string[] item in model.TextsOrLists("merges"))
@@ -124,7 +134,7 @@ internal static class VocabularyReader
     }
 
     /// <summary><c>unk_token</c>'s id, if there is one.</summary>
-    public static int? ReadUnknown(JsonConfig model, Vocabulary vocabulary) => model.Text("unk_token") is not { } text ? null
+    private static int? ReadUnknown(JsonConfig model, Vocabulary vocabulary) => model.Text("unk_token") is not { } text ? null
         : vocabulary.ModelId(text) is var id and >= 0 ? id
         : throw model.Fault("unk_token", $"'{text}' is not in the vocabulary", AsPublished);
 
@@ -141,20 +151,5 @@ internal static class VocabularyReader
         {
             throw model.Fault("vocab", $"the id {highest} is far too high for {texts.Count} tokens", AsPublished);
         }
-    }
-
-    /// <summary>What a token decodes to: the bytes that its characters stand for, or, if one stands for none, its text as it is.</summary>
-    private static byte[] ToBytes(string text)
-    {
-        byte[] bytes = new byte[text.Length];
-        for (int i = 0; i < text.Length; i++)
-        {
-            if (!ByteAlphabet.TryGetByte(text[i], out bytes[i]))
-            {
-                return Encoding.UTF8.GetBytes(text);
-            }
-        }
-
-        return bytes;
     }
 }

@@ -20,3 +20,15 @@ internal sealed class UnicodeNormalizer(NormalizationForm form) : Normalizer
 {
     public override string Apply(string text) => UnicodeNormalization.Normalize(text, form);
 }
+
+/// <summary>Puts a text in front of every text that is not empty.</summary>
+internal sealed class PrependNormalizer(string prefix) : Normalizer
+{
+    public override string Apply(string text) => text.Length == 0 ? text : prefix + text;
+}
+
+/// <summary>Puts one text in the place of another, wherever that is found.</summary>
+internal sealed class ReplaceNormalizer((string Pattern, string Content) replacement) : Normalizer
+{
+    public override string Apply(string text) => text.Replace(replacement.Pattern, replacement.Content, StringComparison.Ordinal);
+}

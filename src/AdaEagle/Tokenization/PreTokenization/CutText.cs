@@ -11,11 +11,17 @@ internal sealed class CutText
     private bool _bytesArePending;
 
     /// <summary>Begins with the whole text as one piece; none if it is empty.</summary>
-    public CutText(string text)
+    /// <param name="text">The text.</param>
+    /// <param name="beginsText">True if nothing came before it, not even a special token.</param>
+    public CutText(string text, bool beginsText = true)
     {
+        BeginsText = beginsText;
         Text = text;
         Pieces = text.Length == 0 ? [] : [new Piece(0, text.Length)];
     }
+
+    /// <summary>True if nothing came before the text, not even a special token.</summary>
+    public bool BeginsText { get; }
 
     /// <summary>The text that the pieces lie in. Steps may change it.</summary>
     public string Text { get; private set; }
