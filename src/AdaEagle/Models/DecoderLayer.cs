@@ -26,8 +26,8 @@ internal sealed record LayerShape(int Hidden, int Heads, int KeyValueHeads, int 
 internal readonly record struct RequiredBiases(bool QueryKeyValue, bool Output, bool Mlp);
 
 /// <summary>
-/// Weights of a Llama decoder layer: h += Attention(RMSNorm(h)); h += MLP(RMSNorm(h)). Products that read the same input are one matrix:
-/// queries, keys and values on top of each other; gate and up alternating. Vectors are padded with zeros.
+/// Weights of a decoder layer: h += Attention(RMSNorm(h)); h += MLP(RMSNorm(h)). Products that read the same input are one matrix:
+/// queries, keys and values on top of each other; gate and up alternating. Vectors are padded with zeros. Parts that an architecture lacks are null.
 /// </summary>
 internal sealed class DecoderLayer : IDisposable
 {
@@ -37,6 +37,15 @@ internal sealed class DecoderLayer : IDisposable
     public required WeightMatrix QueryKeyValue { get; init; }
 
     public NativeBuffer? QueryKeyValueBias { get; private init; }
+
+    /// <summary>Norm of every query head before RoPE [head dimension].</summary>
+    public NativeBuffer? QueryNorm { get; private init; }
+
+    /// <summary>Norm of every key head before RoPE [head dimension].</summary>
+    public NativeBuffer? KeyNorm { get; private init; }
+
+    /// <summary>Positions that a row sees, itself counted; as many as there are, where the layer does not slide.</summary>
+    public int Window { get; private init; } = int.MaxValue;
 
     public required WeightMatrix Output { get; init; }
 
@@ -64,18 +73,23 @@ internal sealed class DecoderLayer : IDisposable
             throw new ModelFormatException(configFile, "hidden_act", $"'{config.Activation}' is not supported", "supported: silu");
         }
 
-        if (config.RopeScaling is { } scaling && scaling.Kind is not ("default" or "linear" or "llama3"))
+        if (config.RopeScaling is { } scaling && !RopeFrequencies.Supported.Contains(scaling.Kind))
         {
-            throw new ModelFormatException(configFile, "rope_scaling", $"'{scaling.Kind}' is not supported", "supported: linear, llama3");
+            throw new ModelFormatException(configFile, "rope_scaling", $"'{scaling.Kind}' is not supported", $"supported: {string.Join(", ", RopeFrequencies.Supported)}");
+        }
+
+        if (config.RopeScaling is { FrequencyFactors.Length: > 0 and var factors } && factors != config.HeadDimension / 2)
+        {
+            throw new ModelFormatException(configFile, "rope_scaling", $"there are {factors} frequency factors for {config.HeadDimension / 2} pairs of a head", "the file is damaged");
         }
     }
 
     /// <summary>
     /// Reads the tensors <c>{prefix}self_attn.q_proj.weight</c> … in Hugging Face's names. A bias is taken where the file has one, and must be there
-    /// where <paramref name="biases"/> says so.
+    /// where <paramref name="biases"/> says so; <paramref name="queryKeyNorm"/> and <paramref name="window"/> are the architecture's.
     /// </summary>
     /// <exception cref="ModelFormatException">A tensor is missing or has another shape.</exception>
-    public static DecoderLayer Load(WeightLoader loader, string prefix, LayerShape shape, RequiredBiases biases, bool inputNorm)
+    public static DecoderLayer Load(WeightLoader loader, string prefix, LayerShape shape, RequiredBiases biases, bool inputNorm, bool queryKeyNorm = false, int? window = null)
     {
         bool biased(string product, bool required) => required || loader.Has(product + ".bias");
         string q = prefix + "self_attn.q_proj", k = prefix + "self_attn.k_proj", v = prefix + "self_attn.v_proj", o = prefix + "self_attn.o_proj";
@@ -88,6 +102,9 @@ internal sealed class DecoderLayer : IDisposable
             QueryKeyValueBias = biased(q, biases.QueryKeyValue)
                 ? loader.Vector((q + ".bias", shape.QueryWidth), (k + ".bias", shape.KeyValueWidth), (v + ".bias", shape.KeyValueWidth))
                 : null,
+            QueryNorm = queryKeyNorm ? loader.Vector((prefix + "self_attn.q_norm.weight", shape.HeadDimension)) : null,
+            KeyNorm = queryKeyNorm ? loader.Vector((prefix + "self_attn.k_norm.weight", shape.HeadDimension)) : null,
+            Window = window ?? int.MaxValue,
             Output = loader.Matrix(shape.QueryWidth, (o + ".weight", shape.Hidden)),
             OutputBias = biased(o, biases.Output) ? loader.Vector((o + ".bias", shape.Hidden)) : null,
             PostAttentionNorm = loader.Vector((prefix + "post_attention_layernorm.weight", shape.Hidden)),
@@ -100,7 +117,7 @@ internal sealed class DecoderLayer : IDisposable
 
     public void Dispose()
     {
-        foreach (IDisposable? part in (IDisposable?[])[InputNorm, QueryKeyValue, QueryKeyValueBias, Output, OutputBias, PostAttentionNorm, GateUp, GateUpBias, Down, DownBias])
+        foreach (IDisposable? part in (IDisposable?[])[InputNorm, QueryKeyValue, QueryKeyValueBias, QueryNorm, KeyNorm, Output, OutputBias, PostAttentionNorm, GateUp, GateUpBias, Down, DownBias])
         {
             part?.Dispose();
         }

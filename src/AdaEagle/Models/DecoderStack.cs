@@ -206,7 +206,7 @@ internal sealed unsafe class DecoderStack : IDisposable
             {
                 for (int row = rows.Start; row < rows.Count; row++)
                 {
-                    StoreKeyValue(workspace, rows, row, layer, head);
+                    StoreKeyValue(workspace, workspace.Scratch(worker), rows, row, layer, head);
                 }
 
                 for (int row = rows.Start; row < rows.Count; row++)
@@ -220,7 +220,7 @@ internal sealed unsafe class DecoderStack : IDisposable
 
         for (int task = worker.Index; task < rows.Active * heads; task += worker.Count)
         {
-            StoreKeyValue(workspace, rows, rows.Start + (task / heads), layer, task % heads);
+            StoreKeyValue(workspace, workspace.Scratch(worker), rows, rows.Start + (task / heads), layer, task % heads);
         }
 
         worker.Barrier();
@@ -231,13 +231,26 @@ internal sealed unsafe class DecoderStack : IDisposable
         }
     }
 
-    private void StoreKeyValue(StackWorkspace workspace, PassRows rows, int row, int layer, int head)
+    private float* NormalizeHead(WorkerScratch scratch, float* vector, NativeBuffer weight)
+    {
+        int width = Shape.HeadDimension;
+        new ReadOnlySpan<float>(vector, width).CopyTo(new Span<float>(scratch.Head, width));
+        Vector.RmsNorm(scratch.Head, weight.Floats, Shape.NormEpsilon, width, scratch.NormalizedHead);
+        return scratch.NormalizedHead;
+    }
+
+    private void StoreKeyValue(StackWorkspace workspace, WorkerScratch scratch, PassRows rows, int row, int layer, int head)
     {
         KvCache cache = rows.Cache(row);
         (int block, int offset) = (rows.Slot(row) / KvLayout.BlockPositions, rows.Slot(row) % KvLayout.BlockPositions);
         int width = Shape.HeadDimension;
         float* key = workspace.QueryKeyValue + ((nint)(row - rows.Start) * workspace.QueryKeyValueStride) + Shape.QueryWidth + (head * width);
         float* value = key + Shape.KeyValueWidth;
+        if (Layers[layer].KeyNorm is { } norm)
+        {
+            key = NormalizeHead(scratch, key, norm);
+        }
+
         Rope.Rotate(key, rows.Position(row), cache.Keys(layer, head, block) + offset, KvLayout.BlockPositions);
         float* stored = cache.Values(layer, head, block) + (offset * cache.Layout.ValueStride);
         new ReadOnlySpan<float>(value, width).CopyTo(new Span<float>(stored, width));
@@ -253,11 +266,16 @@ internal sealed unsafe class DecoderStack : IDisposable
         bool chain = rows.IsChain(row);
         int position = rows.Position(row), slots = rows.Slot(row) + 1, width = Shape.HeadDimension, stride = cache.Layout.ValueStride;
         int depth = chain ? 0 : rows.Path(row, scratch.Path);
-        int contiguous = chain ? position + 1 : cache.Length;
+        int contiguous = chain ? position + 1 : cache.Length, first = Math.Max(position - Layers[layer].Window, -1) + 1;
         float* scores = scratch.Scores;
         for (int head = firstHead; head < firstHead + headCount; head++)
         {
             float* query = workspace.QueryKeyValue + ((nint)(row - rows.Start) * workspace.QueryKeyValueStride) + (head * width);
+            if (Layers[layer].QueryNorm is { } norm)
+            {
+                query = NormalizeHead(scratch, query, norm);
+            }
+
             Rope.Rotate(query, position, scratch.Query);
             for (int at = 0; at < slots; at += KvLayout.BlockPositions)
             {
@@ -270,16 +288,17 @@ internal sealed unsafe class DecoderStack : IDisposable
                 scores[contiguous + i] = scores[scratch.Path[i]];
             }
 
-            float sum = Vector.Exponentiate(scores, position + 1, _scoreScale);
+            float sum = Vector.Exponentiate(scores + first, position + 1 - first, _scoreScale);
             float* output = scratch.Output;
             new Span<float>(output, stride).Clear();
-            for (int at = 0; at < contiguous; at += KvLayout.BlockPositions)
+            for (int at = first; at < contiguous;)
             {
-                int count = Math.Min(KvLayout.BlockPositions, contiguous - at);
-                Vector.AccumulateValues(scores + at, cache.Values(layer, keyValueHead, at / KvLayout.BlockPositions), count, stride, output);
+                int skipped = at % KvLayout.BlockPositions, count = Math.Min(KvLayout.BlockPositions - skipped, contiguous - at);
+                Vector.AccumulateValues(scores + at, cache.Values(layer, keyValueHead, at / KvLayout.BlockPositions) + (skipped * stride), count, stride, output);
+                at += count;
             }
 
-            for (int i = 0; i < depth; i++)
+            for (int i = Math.Max(first - contiguous, 0); i < depth; i++)
             {
                 int slot = scratch.Path[i];
                 float* values = cache.Values(layer, keyValueHead, slot / KvLayout.BlockPositions) + (slot % KvLayout.BlockPositions * stride);

@@ -4,8 +4,8 @@ using AdaEagle.Kernels;
 namespace AdaEagle.Models;
 
 /// <summary>
-/// The weights of a Llama-architecture model: grouped-query attention, rotary positions, RMSNorm, SwiGLU, tied or untied embeddings, optional
-/// biases. Immutable and shared by all sessions; a session makes its own <see cref="LlamaTarget"/>.
+/// The weights of a model of Llama's family (Llama, Mistral, Qwen 2 and 3): grouped-query attention, rotary positions, RMSNorm, SwiGLU, tied or untied
+/// embeddings; what else it has stands in <see cref="Architecture"/>. Immutable and shared by all sessions; a session makes its own <see cref="LlamaTarget"/>.
 /// </summary>
 public sealed class LlamaModel : IDisposable
 {
@@ -51,18 +51,14 @@ public sealed class LlamaModel : IDisposable
     {
         ModelConfig config = ModelConfig.Load(folder);
         string configFile = System.IO.Path.Combine(folder, "config.json");
-        if (config.ModelType != "llama")
-        {
-            throw new ModelFormatException(configFile, "model_type", $"'{config.ModelType}' is not supported", "supported: llama");
-        }
-
-        DecoderLayer.RequireSupported(config, configFile);
+        Architecture architecture = Architecture.Of(config, configFile);
         using ITensorSource source = Checkpoint.Open(folder);
         var loader = new WeightLoader(source, weights, path ?? KernelPaths.Best);
         LayerShape shape = LayerShape.Of(config);
         WeightMatrix embedding = loader.Matrix(config.HiddenSize, ("model.embed_tokens.weight", config.VocabularySize));
-        var biases = new RequiredBiases(config.AttentionBias, config.AttentionBias, config.MlpBias);
-        DecoderLayer[] layers = [.. Enumerable.Range(0, config.LayerCount).Select(i => DecoderLayer.Load(loader, $"model.layers.{i}.", shape, biases, inputNorm: true))];
+        RequiredBiases biases = architecture.Biases(config);
+        DecoderLayer[] layers = [.. Enumerable.Range(0, config.LayerCount).Select(i => DecoderLayer.Load(
+            loader, $"model.layers.{i}.", shape, biases, inputNorm: true, architecture.QueryKeyNorm, architecture.Window(config, i)))];
         NativeBuffer finalNorm = loader.Vector(("model.norm.weight", config.HiddenSize));
         bool tied = config.TieWordEmbeddings || !loader.Has("lm_head.weight");
         if (tied && !config.TieWordEmbeddings)

@@ -5,11 +5,12 @@ namespace AdaEagle.Models;
 
 /// <summary>
 /// Cosines and sines of rotary position embeddings in the "rotate half" layout of Hugging Face: element i turns with element i + dimension / 2.
-/// Frequencies theta^(-2i / dimension), scaled as <c>linear</c> or <c>llama3</c> say. Grows with the positions in use.
+/// Frequencies theta^(-2i / dimension), scaled as <see cref="RopeFrequencies"/> says. Grows with the positions in use.
 /// </summary>
 internal sealed unsafe class RopeTable : IDisposable
 {
     private readonly float[] _frequencies;
+    private readonly float _attentionFactor;
     private readonly Lock _lock = new();
     private readonly List<NativeBuffer> _retired = [];
     private NativeBuffer _table;
@@ -18,13 +19,8 @@ internal sealed unsafe class RopeTable : IDisposable
     public RopeTable(int headDimension, double theta, RopeScaling? scaling)
     {
         HalfDimension = headDimension / 2;
-        _frequencies = new float[HalfDimension];
-        for (int i = 0; i < HalfDimension; i++)
-        {
-            double frequency = 1.0 / Math.Pow(theta, 2.0 * i / headDimension);
-            _frequencies[i] = (float)Scale(frequency, scaling);
-        }
-
+        _frequencies = RopeFrequencies.Of(headDimension, theta, scaling);
+        _attentionFactor = RopeFrequencies.AttentionFactor(scaling);
         _table = NativeBuffer.OfFloats(0);
         Reserve(KvLayout.BlockPositions);
     }
@@ -55,8 +51,8 @@ internal sealed unsafe class RopeTable : IDisposable
                 {
                     // The product is rounded to float first, as the reference implementations do.
                     float angle = position * _frequencies[i];
-                    row[i] = (float)Math.Cos(angle);
-                    row[HalfDimension + i] = (float)Math.Sin(angle);
+                    row[i] = (float)Math.Cos(angle) * _attentionFactor;
+                    row[HalfDimension + i] = (float)Math.Sin(angle) * _attentionFactor;
                 }
             }
 
@@ -87,37 +83,6 @@ internal sealed unsafe class RopeTable : IDisposable
         foreach (NativeBuffer table in _retired)
         {
             table.Dispose();
-        }
-    }
-
-    private static double Scale(double frequency, RopeScaling? scaling)
-    {
-        switch (scaling?.Kind)
-        {
-            case null or "default":
-                return frequency;
-            case "linear":
-                return frequency / scaling.Factor;
-            case "llama3":
-                // Meta's Llama 3.1: long waves are stretched by the factor, short ones kept, those between interpolated.
-                double wavelength = 2 * Math.PI / frequency;
-                double longest = scaling.OriginalMaxPositions / scaling.LowFrequencyFactor;
-                double shortest = scaling.OriginalMaxPositions / scaling.HighFrequencyFactor;
-                if (wavelength > longest)
-                {
-                    return frequency / scaling.Factor;
-                }
-
-                if (wavelength < shortest)
-                {
-                    return frequency;
-                }
-
-                double smooth = ((scaling.OriginalMaxPositions / wavelength) - scaling.LowFrequencyFactor)
-                    / (scaling.HighFrequencyFactor - scaling.LowFrequencyFactor);
-                return ((1 - smooth) * frequency / scaling.Factor) + (smooth * frequency);
-            default:
-                throw new NotSupportedException($"RoPE scaling '{scaling.Kind}' is not supported; supported: default, linear, llama3.");
         }
     }
 }

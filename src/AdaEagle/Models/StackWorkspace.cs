@@ -142,6 +142,8 @@ internal sealed unsafe class WorkerScratch(int maxRows, int hiddenStride, int he
     private readonly NativeBuffer _query = NativeBuffer.OfFloats(headDimension + 16);
     private readonly NativeBuffer _output = NativeBuffer.OfFloats(headDimension + 16);
     private readonly NativeBuffer _prepared = new(preparedBytes);
+    private readonly NativeBuffer _head = NativeBuffer.OfFloats(headDimension + 16);
+    private readonly NativeBuffer _normalizedHead = NativeBuffer.OfFloats(headDimension + 16);
     private NativeBuffer? _scores;
 
     /// <summary>Normalised rows [rows, hidden].</summary>
@@ -149,6 +151,12 @@ internal sealed unsafe class WorkerScratch(int maxRows, int hiddenStride, int he
 
     /// <summary>Inputs of a product of few rows, prepared.</summary>
     public byte* Prepared => _prepared.Bytes;
+
+    /// <summary>One head's vector, zeros behind it.</summary>
+    public float* Head => _head.Floats;
+
+    /// <summary>The same, normalised.</summary>
+    public float* NormalizedHead => _normalizedHead.Floats;
 
     /// <summary>A rotated query.</summary>
     public float* Query => _query.Floats;
@@ -174,6 +182,8 @@ internal sealed unsafe class WorkerScratch(int maxRows, int hiddenStride, int he
         _query.Dispose();
         _output.Dispose();
         _prepared.Dispose();
+        _head.Dispose();
+        _normalizedHead.Dispose();
         _scores?.Dispose();
     }
 }

@@ -5,24 +5,21 @@ using AdaEagle.Models;
 
 namespace AdaEagle.Tests.Models;
 
-/// <summary>Small models of the Llama architecture against what transformers gives in float32.</summary>
+/// <summary>Small models of every supported architecture against what transformers gives in float32.</summary>
 public class HuggingFaceFixturesTests(ITestOutputHelper output)
 {
     private const float Tolerance = 2e-4f;
     private const float RoundingMargin = 0.005f;
 
-    [Fact]
-    public void Llama_models_agree_with_transformers()
+    public static TheoryData<string> Architectures => [.. Architecture.Supported.Select(one => one.ModelType)];
+
+    [Theory]
+    [MemberData(nameof(Architectures))]
+    public void Models_agree_with_transformers(string architecture)
     {
         int models = 0;
-        foreach (string folder in Directory.GetDirectories(Fixtures.Folder("hf")).Order(StringComparer.Ordinal))
+        foreach (string folder in ModelFolders(architecture))
         {
-            if (!File.Exists(Path.Combine(folder, "config.json")) || ModelConfig.Load(folder).ModelType != "llama")
-            {
-                output.WriteLine($"skipped: {Path.GetFileName(folder)} is of another architecture");
-                continue;
-            }
-
             using LlamaModel model = LlamaModel.Load(folder);
             using var target = new LlamaTarget(model);
             using JsonDocument expected = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "expected.json")));
@@ -36,23 +33,33 @@ public class HuggingFaceFixturesTests(ITestOutputHelper output)
                 CheckGreedy(target, run, Path.GetFileName(folder));
             }
 
+            output.WriteLine($"{Path.GetFileName(folder)}: {model.Config.ModelType}, RoPE {model.Config.RopeScaling?.Kind ?? "plain"}, window {model.Config.SlidingWindow}");
             models++;
         }
 
-        Fixtures.RequireCases("hf (llama)", models);
+        Assert.SkipWhen(models == 0, $"No fixture of architecture {architecture}.");
+    }
+
+    [Fact]
+    public void Models_of_other_architectures_are_refused_by_name()
+    {
+        string[] supported = [.. Architecture.Supported.Select(one => one.ModelType)];
+        foreach (string folder in ModelFolders(null).Where(folder => !supported.Contains(ModelConfig.Load(folder).ModelType)))
+        {
+            string type = ModelConfig.Load(folder).ModelType;
+            ModelFormatException refusal = Assert.Throws<ModelFormatException>(() => LlamaModel.Load(folder));
+            Assert.Contains($"'{type}'", refusal.Message, StringComparison.Ordinal);
+            Assert.All(supported, name => Assert.Contains(name, refusal.Message, StringComparison.Ordinal));
+            output.WriteLine($"refused: {Path.GetFileName(folder)}, of type {type}");
+        }
     }
 
     [Fact]
     public void Weights_widened_to_F32_give_the_same_bits_as_BF16()
     {
         int models = 0;
-        foreach (string folder in Directory.GetDirectories(Fixtures.Folder("hf")))
+        foreach (string folder in ModelFolders("llama"))
         {
-            if (ModelConfig.Load(folder).ModelType != "llama")
-            {
-                continue;
-            }
-
             using LlamaModel kept = LlamaModel.Load(folder);
             using LlamaModel widened = LlamaModel.Load(folder, WeightChoice.F32);
             if (kept.Format != WeightFormat.BF16)
@@ -67,6 +74,11 @@ public class HuggingFaceFixturesTests(ITestOutputHelper output)
 
         Fixtures.RequireCases("hf (llama, BF16)", models);
     }
+
+    // Folders of models, of one type or of any.
+    private static IEnumerable<string> ModelFolders(string? type) => Directory.GetDirectories(Fixtures.Folder("hf"))
+        .Where(folder => File.Exists(Path.Combine(folder, "config.json")) && (type is null || ModelConfig.Load(folder).ModelType == type))
+        .Order(StringComparer.Ordinal);
 
     private static void CheckCase(LlamaTarget target, JsonElement one, string model)
     {

@@ -72,7 +72,7 @@ public class LoaderErrorTests
     {
         { "\"model_type\":\"llama\"", "\"model_type\":\"mamba\"", "model_type" },
         { "\"hidden_act\":\"silu\"", "\"hidden_act\":\"gelu\"", "hidden_act" },
-        { "\"rope_scaling\":null", "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4}", "rope_scaling" },
+        { "\"rope_scaling\":null", "\"rope_scaling\":{\"rope_type\":\"longrope\",\"factor\":4}", "rope_scaling" },
         { "\"rope_scaling\":null", "\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":4}", "rope_scaling" },
     };
 

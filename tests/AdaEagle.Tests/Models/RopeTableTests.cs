@@ -72,7 +72,45 @@ public unsafe class RopeTableTests
 
     [Fact]
     public void Unknown_scalings_are_refused() =>
-        Assert.Throws<NotSupportedException>(() => new RopeTable(8, 10000, new RopeScaling { Kind = "yarn" }));
+        Assert.Throws<NotSupportedException>(() => new RopeTable(8, 10000, new RopeScaling { Kind = "longrope" }));
+
+    [Fact]
+    public void Explicit_factors_divide_the_frequencies_before_any_scaling()
+    {
+        float[] plain = RopeFrequencies.Of(8, 10000, null);
+        float[] divided = RopeFrequencies.Of(8, 10000, new RopeScaling { Kind = "default", FrequencyFactors = [1, 2, 4, 8] });
+        float[] both = RopeFrequencies.Of(8, 10000, new RopeScaling { Kind = "linear", Factor = 2, FrequencyFactors = [1, 2, 4, 8] });
+        for (int i = 0; i < 4; i++)
+        {
+            Assert.Equal(plain[i] / (1 << i), divided[i], 1e-6f * plain[i]);
+            Assert.Equal(plain[i] / (2 << i), both[i], 1e-6f * plain[i]);
+        }
+
+        Assert.Throws<ArgumentException>(() => RopeFrequencies.Of(8, 10000, new RopeScaling { Kind = "default", FrequencyFactors = [1, 2] }));
+    }
+
+    [Fact]
+    public void YaRN_keeps_fast_pairs_stretches_slow_ones_and_ramps_between()
+    {
+        var scaling = new RopeScaling { Kind = "yarn", Factor = 4, OriginalMaxPositions = 4096 };
+        float[] plain = RopeFrequencies.Of(64, 10000, null), scaled = RopeFrequencies.Of(64, 10000, scaling);
+        double[] kept = [.. plain.Zip(scaled, (a, b) => ((b / (double)a) - 0.25) / 0.75)];
+        Assert.Equal(1, kept[0], 1e-6);
+        Assert.Equal(0, kept[^1], 1e-6);
+        // The pairs that turn 32 times and once within 4096 positions, rounded outwards: 10 and 23 of 32.
+        Assert.All(kept[..11], share => Assert.Equal(1, share, 1e-6));
+        Assert.All(kept[23..], share => Assert.Equal(0, share, 1e-6));
+        for (int i = 11; i < 23; i++)
+        {
+            Assert.Equal((23 - i) / 13.0, kept[i], 1e-5);
+        }
+
+        Assert.Equal(1 + (0.1 * Math.Log(4)), RopeFrequencies.AttentionFactor(scaling), 1e-6);
+        Assert.Equal(1.5f, RopeFrequencies.AttentionFactor(scaling with { AttentionFactor = 1.5 }));
+        Assert.Equal((0.07 * Math.Log(4) + 1) / ((0.1 * Math.Log(4)) + 1), RopeFrequencies.AttentionFactor(scaling with { Mscale = 0.7, MscaleAllDim = 1 }), 1e-6);
+        Assert.Equal(1, RopeFrequencies.AttentionFactor(scaling with { Factor = 0.5 }));
+        Assert.Equal(1, RopeFrequencies.AttentionFactor(null));
+    }
 
     // Written from the definition: waves longer than original / low are stretched, shorter than original / high kept, between them a blend.
     private static double Frequency(double plain, RopeScaling? scaling)
