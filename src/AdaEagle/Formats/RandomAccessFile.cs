@@ -19,6 +19,8 @@ internal sealed class RandomAccessFile : IDisposable
 
     public string Path { get; }
 
+    public SafeFileHandle Handle => _handle;
+
     /// <summary>The length in bytes when the file was opened; all checks are against it.</summary>
     public long Length { get; }
 
