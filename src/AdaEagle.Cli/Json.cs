@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using AdaEagle.Cli.Bench;
+using AdaEagle.Cli.Bench.Engine;
 using AdaEagle.Cli.Generate;
 
 namespace AdaEagle.Cli;
@@ -9,6 +10,7 @@ namespace AdaEagle.Cli;
 /// <summary>What the tool writes as JSON. Names are snake_case; text stays readable.</summary>
 [JsonSerializable(typeof(GenerationJson))]
 [JsonSerializable(typeof(BenchJson))]
+[JsonSerializable(typeof(EngineJson))]
 [JsonSerializable(typeof(System.Text.Json.Nodes.JsonObject))]
 internal sealed partial class Json : JsonSerializerContext
 {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using AdaEagle.Cli.Arguments;
+using AdaEagle.Cli.Bench.Engine;
 using AdaEagle.Generation;
 using AdaEagle.Speculation.Oracle;
 using AdaEagle.Speculation.Policies;
@@ -65,6 +66,7 @@ internal sealed class BenchCommand
             ],
         };
         _ = new BenchCommand(terminal, command);
+        command.Subcommands.Add(EngineBenchCommand.Create(terminal));
         return command;
     }
 

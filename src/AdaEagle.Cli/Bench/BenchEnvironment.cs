@@ -16,16 +16,26 @@ internal sealed record BenchEnvironment(
 
     public static BenchEnvironment Of(LanguageModel model, BenchSettings settings, BenchRunner runner, string prompts, IEnumerable<string> commandLine)
     {
-        string[] lines = File.Exists(ProcessorFile) ? File.ReadAllLines(ProcessorFile) : [];
+        (string processor, string[] instructionSets) = ThisProcessor();
         return new BenchEnvironment(
-            Field(lines, "model name") ?? RuntimeInformation.ProcessArchitecture.ToString(),
-            [.. (Field(lines, "flags") ?? Field(lines, "Features") ?? "").Split(' ').Where(flag => s_flagPrefixes.Any(prefix => flag.StartsWith(prefix, StringComparison.Ordinal)))],
-            Environment.ProcessorCount, model.Pool.WorkerCount, model.Target.Path.ToString().ToLowerInvariant(), RuntimeInformation.FrameworkDescription,
+            processor, instructionSets, Environment.ProcessorCount, model.Pool.WorkerCount, model.Target.Path.ToString().ToLowerInvariant(), RuntimeInformation.FrameworkDescription,
             RuntimeInformation.OSDescription, typeof(LanguageModel).Assembly.GetName().Version?.ToString(3) ?? "",
             model.Folder, ModelFacts.Parameters(model), model.Target.Format.ToString().ToLowerInvariant(), model.Target.PassBytes, ModelFacts.DraftCost(model),
             model.Predictor?.ByteLength, prompts, settings.Options.MaxTokens, settings.Repeat, SamplingJson.Of(settings.Options),
-            DateTimeOffset.UtcNow.ToString("O", CultureInfo.InvariantCulture), string.Join(' ', commandLine.Select(Quoted)), CostsJson.Of(runner.Costs), OracleJson.Of(runner.Plan));
+            DateTimeOffset.UtcNow.ToString("O", CultureInfo.InvariantCulture), Line(commandLine), CostsJson.Of(runner.Costs), OracleJson.Of(runner.Plan));
     }
+
+    /// <summary>The processor's name and those of its instruction sets that matter here.</summary>
+    public static (string Name, string[] InstructionSets) ThisProcessor()
+    {
+        string[] lines = File.Exists(ProcessorFile) ? File.ReadAllLines(ProcessorFile) : [];
+        return (
+            Field(lines, "model name") ?? RuntimeInformation.ProcessArchitecture.ToString(),
+            [.. (Field(lines, "flags") ?? Field(lines, "Features") ?? "").Split(' ').Where(flag => s_flagPrefixes.Any(prefix => flag.StartsWith(prefix, StringComparison.Ordinal)))]);
+    }
+
+    /// <summary>A command line as one would type it.</summary>
+    public static string Line(IEnumerable<string> words) => string.Join(' ', words.Select(Quoted));
 
     private static string? Field(string[] lines, string name) =>
         lines.FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal) && line.Contains(':', StringComparison.Ordinal)) is { } line

@@ -44,6 +44,13 @@ public sealed unsafe class LlamaTarget : ITarget
     /// <inheritdoc/>
     public int MaxLogitRows { get; }
 
+    /// <summary>Where passes note the time of their parts; null: nowhere.</summary>
+    internal PassProfile? Profile
+    {
+        get => _workspace.Profile;
+        set => _workspace.Profile = value;
+    }
+
     /// <inheritdoc/>
     public KvCache CreateCache(int capacity) => new(_model.Blocks, capacity);
 

@@ -41,6 +41,9 @@ internal sealed unsafe class StackWorkspace : IDisposable
 
     public int MaxRows { get; }
 
+    /// <summary>Where passes note the time of their parts; null: nowhere.</summary>
+    public PassProfile? Profile { get; set; }
+
     public int HiddenStride { get; }
 
     public int QueryKeyValueStride { get; }
