@@ -133,7 +133,7 @@ internal sealed class EngineProbe : IDisposable
 
         const int Steps = 4;
         using var drafter = new EagleDrafter(head, _model.Pool, Steps + 1);
-        drafter.Reset(context + 1);
+        drafter.Reset(context + repetitions);
         float[] feature = new float[head.Config.HiddenSize];
         for (int pair = 0; pair < context; pair++)
         {
@@ -146,6 +146,7 @@ internal sealed class EngineProbe : IDisposable
         for (int i = 0; i < repetitions; i++)
         {
             tree.Clear();
+            drafter.Commit(feature, Token(context + i));
             drafter.Expand(tree, -1, best, logProbabilities: true);
             tree.Add(best[0].Token, -1, best[0].LogProbability);
             long start = Stopwatch.GetTimestamp();
