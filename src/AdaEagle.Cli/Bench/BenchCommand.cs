@@ -156,7 +156,7 @@ internal sealed class BenchCommand
     }
 
     // Said before the work, not after it.
-    private static void RequireWritable(string? file)
+    internal static void RequireWritable(string? file)
     {
         if (file is null)
         {

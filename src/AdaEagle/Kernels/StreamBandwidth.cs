@@ -22,20 +22,21 @@ internal sealed unsafe class StreamBandwidth : ParallelJob, IDisposable
         _buffer = new NativeBuffer(_share * workers);
     }
 
-    /// <summary>Bytes per second, the best of many runs over <paramref name="byteLength"/> bytes.</summary>
+    /// <summary>Bytes per second, the median of many runs over <paramref name="byteLength"/> bytes: what passes, whose medians are taken too, are to be compared with.</summary>
     public static double Measure(WorkerPool pool, long byteLength)
     {
         using var stream = new StreamBandwidth(byteLength, pool.WorkerCount);
-        double best = double.PositiveInfinity;
+        var seconds = new List<double>();
         var total = Stopwatch.StartNew();
-        for (int run = 0; run < 5 || total.Elapsed.TotalSeconds < MinimumSeconds; run++)
+        while (seconds.Count < 5 || total.Elapsed.TotalSeconds < MinimumSeconds)
         {
             long start = Stopwatch.GetTimestamp();
             pool.Run(stream);
-            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            seconds.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
 
-        return stream._buffer.ByteLength / best;
+        seconds.Sort();
+        return stream._buffer.ByteLength / seconds[seconds.Count / 2];
     }
 
     public override void Execute(Worker worker)

@@ -108,16 +108,18 @@ internal sealed unsafe class DecoderStack : IDisposable
         WorkerScratch scratch = workspace.Scratch(worker);
         int count = rows.Active, hidden = workspace.HiddenStride, counter = index * 4;
         float* input = layer.InputNorm is { } norm ? Normalize(scratch, workspace, count, norm) : workspace.Residual;
+        workspace.Lap(worker, PassPart.Norms);
         Product(worker, workspace, counter, layer.QueryKeyValue, layer.QueryKeyValueBias, input, hidden, count, workspace.QueryKeyValue, workspace.QueryKeyValueStride);
-        worker.Barrier();
+        workspace.Meet(worker, PassPart.Products);
 
         Attend(worker, workspace, rows, index);
-        worker.Barrier();
+        workspace.Meet(worker, PassPart.Attention);
 
         ProductOntoResidual(worker, workspace, counter + 1, layer.Output, layer.OutputBias, workspace.Attention, workspace.AttentionStride, count);
-        worker.Barrier();
+        workspace.Meet(worker, PassPart.Products);
 
         input = Normalize(scratch, workspace, count, layer.PostAttentionNorm);
+        workspace.Lap(worker, PassPart.Norms);
         ProductInput prepared = workspace.Prepare(worker, layer.GateUp, input, hidden, count);
         int chunk = ChunkGroups(layer.GateUp.GroupCount, worker.Count);
         while (workspace.NextChunk(counter + 2, layer.GateUp.GroupCount, chunk, out int first, out int groups))
@@ -135,9 +137,9 @@ internal sealed unsafe class DecoderStack : IDisposable
             }
         }
 
-        worker.Barrier();
+        workspace.Meet(worker, PassPart.Products);
         ProductOntoResidual(worker, workspace, counter + 3, layer.Down, layer.DownBias, workspace.Inner, workspace.InnerStride, count);
-        worker.Barrier();
+        workspace.Meet(worker, PassPart.Products);
     }
 
     // Every worker normalises all rows for itself: cheaper than a barrier.

@@ -164,12 +164,13 @@ public sealed unsafe class LlamaTarget : ITarget
             LlamaModel model = _target._model;
             StackWorkspace workspace = _target._workspace;
             int count = RowCount, stride = workspace.HiddenStride, hidden = model.Config.HiddenSize;
+            workspace.Profile?.Begin(worker);
             for (int row = worker.Index; row < count; row += worker.Count)
             {
                 model.Embedding.UnpackRow(_rows.Token(_rows.Start + row), workspace.Residual + ((nint)row * stride));
             }
 
-            worker.Barrier();
+            workspace.Meet(worker, PassPart.Norms);
             model.Stack.Execute(worker, workspace, _rows, Request.Boundaries.Count > 0 ? _keepBoundary : null);
 
             float* features = _target._features.Floats;
@@ -185,10 +186,11 @@ public sealed unsafe class LlamaTarget : ITarget
                 return;
             }
 
-            worker.Barrier();
+            workspace.Meet(worker, PassPart.Norms);
             model.Stack.Product(
                 worker, workspace, model.Stack.Layers.Count * 4, model.LmHead, null,
                 features + ((nint)first * stride), stride, count - first, _target._logits.Floats, _target._logitsStride);
+            workspace.Lap(worker, PassPart.Products);
         }
 
         private void KeepBoundary(int boundary)

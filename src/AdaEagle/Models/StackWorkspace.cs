@@ -109,6 +109,17 @@ internal sealed unsafe class StackWorkspace : IDisposable
         }
     }
 
+    /// <summary>Notes that what <paramref name="worker"/> did since the last call was <paramref name="part"/>.</summary>
+    public void Lap(Worker worker, PassPart part) => Profile?.Lap(worker, part);
+
+    /// <summary>Ends a part that the other workers must have ended too before anything goes on.</summary>
+    public void Meet(Worker worker, PassPart ended)
+    {
+        Lap(worker, ended);
+        worker.Barrier();
+        Lap(worker, PassPart.Synchronisation);
+    }
+
     /// <summary>Sets all work counters to zero. Not to be called inside a pass.</summary>
     public void ResetCounters() => Array.Clear(_counters);
 

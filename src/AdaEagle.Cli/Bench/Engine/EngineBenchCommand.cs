@@ -38,7 +38,7 @@ internal sealed class EngineBenchCommand
         {
             Remarks =
             [
-                "The stream is the best of many plain reads of as many bytes as a pass reads, with the same threads. A pass of k rows gets logits and the greedy choice of every row.",
+                "The stream is the median of many plain reads of as many bytes as a pass reads, with the same threads. A pass of k rows gets logits and the greedy choice of every row.",
                 "Measurements of different row counts are interleaved; figures are medians. Run it on a quiet machine: a busy core makes them worthless.",
             ],
             Examples = ["adaeagle bench engine", "adaeagle bench engine --model DIR --weights f32 --threads 2 --context 1024 --json out.json"],
@@ -50,10 +50,12 @@ internal sealed class EngineBenchCommand
     private int Run(ParseResult arguments)
     {
         int context = arguments.GetValue(_context);
+        string? output = arguments.GetValue(_json);
+        BenchCommand.RequireWritable(output);
         using LanguageModel model = _model.Load(arguments, _terminal);
         EngineJson figures = Measure(model, context, arguments.GetValue(_repeat), arguments.Tokens.Select(token => token.Value).Prepend("adaeagle"));
         Show(figures);
-        if (arguments.GetValue(_json) is { } output)
+        if (output is not null)
         {
             File.WriteAllText(output, JsonSerializer.Serialize(figures, Json.Page.EngineJson) + "\n");
         }
