@@ -163,6 +163,9 @@ internal sealed class JsonConfig
     public IEnumerable<KeyValuePair<string, int>> AllInts(int least, int most) =>
         _object.EnumerateObject().Select(p => new KeyValuePair<string, int>(Name(p), ToInt(p.Value, Name(p), least, most)));
 
+    /// <summary>All keys.</summary>
+    public IEnumerable<string> Keys() => _object.EnumerateObject().Select(Name);
+
     /// <summary>True if the key is there and not null.</summary>
     public bool Has(string key) => Find(key) is not null;
 

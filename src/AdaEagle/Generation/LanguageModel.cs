@@ -74,7 +74,7 @@ public sealed class LanguageModel : IDisposable
             throw new ModelFormatException(folder, null, "there is no such folder", "name a folder in Hugging Face's layout: config.json, model.safetensors, tokenizer.json");
         }
 
-        ITokenizer tokenizer = HuggingFaceTokenizer.Load(folder);
+        ITokenizer tokenizer = Tokenizers.Load(folder);
         ChatTemplate? template = ChatTemplate.Load(folder);
         LlamaModel target = LlamaModel.Load(folder, options.Weights, options.Path);
         EagleHead? head = null;

@@ -4,7 +4,8 @@ namespace AdaEagle.Tokenization;
 /// <param name="LeadingSpace">What happens to a space that the tokenizer itself put in front of the text.</param>
 /// <param name="BrokenBytes">What becomes of bytes that are not UTF-8.</param>
 /// <param name="LeadingCount">How many spaces in front go, with <see cref="Tokenization.LeadingSpace.OfText"/>.</param>
-public readonly record struct DecodingRules(LeadingSpace LeadingSpace, BrokenBytes BrokenBytes, int LeadingCount = 1)
+/// <param name="UnknownToken">The token for what has none, whose spaces always stay, with <see cref="LeadingSpace.OfPiece"/> and <see cref="LeadingSpace.OfEveryPiece"/>.</param>
+public readonly record struct DecodingRules(LeadingSpace LeadingSpace, BrokenBytes BrokenBytes, int LeadingCount = 1, int UnknownToken = -1)
 {
     /// <summary>Bytes and nothing else (byte-level tokenizers).</summary>
     public static DecodingRules Plain { get; } = new(LeadingSpace.Stays, BrokenBytes.OneEachSequence);

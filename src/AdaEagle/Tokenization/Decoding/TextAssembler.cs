@@ -30,7 +30,7 @@ internal sealed class TextAssembler(ITokenizer tokenizer, bool skipSpecialTokens
         }
 
         bool isByte = tokenizer.IsByteFallback(id);
-        ReadOnlySpan<byte> bytes = WithoutLeading(tokenizer.TokenBytes(id), first, isByte, output);
+        ReadOnlySpan<byte> bytes = WithoutLeading(tokenizer.TokenBytes(id), first, keeps: isByte || id == _rules.UnknownToken, output);
         if (_rules.BrokenBytes != BrokenBytes.OneEachSequence && !isByte)
         {
             EndRun(output);
@@ -66,7 +66,7 @@ internal sealed class TextAssembler(ITokenizer tokenizer, bool skipSpecialTokens
         _dropped = 0;
     }
 
-    private ReadOnlySpan<byte> WithoutLeading(ReadOnlySpan<byte> bytes, bool first, bool isByte, StringBuilder output)
+    private ReadOnlySpan<byte> WithoutLeading(ReadOnlySpan<byte> bytes, bool first, bool keeps, StringBuilder output)
     {
         switch (_rules.LeadingSpace)
         {
@@ -78,7 +78,7 @@ internal sealed class TextAssembler(ITokenizer tokenizer, bool skipSpecialTokens
                 }
 
                 return bytes;
-            case LeadingSpace.OfPiece or LeadingSpace.OfEveryPiece when !isByte:
+            case LeadingSpace.OfPiece or LeadingSpace.OfEveryPiece when !keeps:
                 // Broken byte pieces before it are text too.
                 EndRun(output);
                 bool drops = !_anyText && bytes.StartsWith(" "u8) && (_rules.LeadingSpace == LeadingSpace.OfEveryPiece || _dropped == 0);
