@@ -34,7 +34,7 @@ internal sealed class AnsweringTarget : IDisposable
         }
 
         string fingerprint = WeightFingerprint(folder);
-        ITokenizer tokenizer = Tokenizers.Load(folder);
+        ITokenizer tokenizer = AdaEagle.Tokenization.Tokenizers.Load(folder);
         LlamaModel model = LlamaModel.Load(folder);
         int[] endTokens = [.. model.Config.EosTokens.Union(GenerationConfig.Load(folder)?.EosTokens ?? [])];
         return new AnsweringTarget(folder, model, tokenizer, ChatTemplate.Load(folder), endTokens, fingerprint);
