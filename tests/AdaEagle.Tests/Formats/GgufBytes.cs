@@ -5,16 +5,16 @@ namespace AdaEagle.Tests.Formats;
 /// <summary>Writes GGUF files byte by byte, right or wrong, without the writer under test.</summary>
 internal sealed class GgufBytes
 {
-    private readonly MemoryStream _stream = new();
+    private readonly List<byte> _bytes = [];
 
-    public int Length => (int)_stream.Length;
+    public int Length => _bytes.Count;
 
     /// <summary>Magic, version, counts.</summary>
     public static GgufBytes Header(ulong tensors, ulong keys, uint version = 3, string magic = "GGUF") => new GgufBytes().Raw(Encoding.ASCII.GetBytes(magic)).U32(version).U64(tensors).U64(keys);
 
     public GgufBytes Raw(params byte[] bytes)
     {
-        _stream.Write(bytes);
+        _bytes.AddRange(bytes);
         return this;
     }
 
@@ -42,5 +42,5 @@ internal sealed class GgufBytes
     /// <summary>Zeros up to a multiple, then data.</summary>
     public GgufBytes Data(int bytes, int alignment = 32) => Raw(new byte[-Length & (alignment - 1)]).Raw(new byte[bytes]);
 
-    public byte[] ToArray() => _stream.ToArray();
+    public byte[] ToArray() => [.. _bytes];
 }
