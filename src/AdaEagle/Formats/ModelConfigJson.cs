@@ -9,13 +9,13 @@ namespace AdaEagle.Formats;
 /// </summary>
 internal static class ModelConfigJson
 {
-    private const int MaxWidth = 1 << 22;
-    private const int MaxLayers = 1 << 12;
-    private const int MaxHeads = 1 << 14;
-    private const int MaxHeadDimension = 1 << 14;
-    private const int MaxVocabulary = 1 << 24;
-    private const int MaxPositions = 1 << 30;
-    private const double MaxRopeTheta = 1e15;
+    public const int MaxWidth = 1 << 22;
+    public const int MaxLayers = 1 << 12;
+    public const int MaxHeads = 1 << 14;
+    public const int MaxHeadDimension = 1 << 14;
+    public const int MaxVocabulary = 1 << 24;
+    public const int MaxPositions = 1 << 30;
+    public const double MaxRopeTheta = 1e15;
 
     public static ModelConfig Read(JsonConfig json)
     {
