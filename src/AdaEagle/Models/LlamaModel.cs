@@ -42,17 +42,32 @@ public sealed class LlamaModel : IDisposable
 
     internal KvBlockPool Blocks { get; }
 
-    /// <summary>Loads a Hugging Face folder: <c>config.json</c> and its weights.</summary>
-    /// <param name="folder">The folder.</param>
+    /// <summary>Loads a Hugging Face folder (<c>config.json</c> and its weights) or a GGUF file.</summary>
+    /// <param name="model">The folder, or a file that ends in <c>.gguf</c>.</param>
     /// <param name="weights">How the weights are kept.</param>
     /// <param name="path">The instruction set; by default the best of this processor.</param>
-    /// <exception cref="ModelFormatException">The folder holds no model that can be run; the message says why.</exception>
-    public static LlamaModel Load(string folder, WeightChoice weights = WeightChoice.Auto, KernelPath? path = null)
+    /// <exception cref="ModelFormatException">It is no model that can be run; the message says why.</exception>
+    public static LlamaModel Load(string model, WeightChoice weights = WeightChoice.Auto, KernelPath? path = null)
     {
-        ModelConfig config = ModelConfig.Load(folder);
-        string configFile = System.IO.Path.Combine(folder, "config.json");
+        ArgumentNullException.ThrowIfNull(model);
+        if (GgufFile.IsGguf(model))
+        {
+            using GgufCheckpoint checkpoint = GgufCheckpoint.Open(model);
+            return Load(checkpoint.Config, model, checkpoint, weights, path);
+        }
+
+        ModelConfig config = ModelConfig.Load(model);
+        string configFile = System.IO.Path.Combine(model, "config.json");
+        // What can't be run is refused before any weight is looked for.
+        Architecture.Of(config, configFile);
+        using ITensorSource source = Checkpoint.Open(model);
+        return Load(config, configFile, source, weights, path);
+    }
+
+    /// <summary>Loads weights that are named as in Hugging Face's checkpoints.</summary>
+    internal static LlamaModel Load(ModelConfig config, string configFile, ITensorSource source, WeightChoice weights, KernelPath? path)
+    {
         Architecture architecture = Architecture.Of(config, configFile);
-        using ITensorSource source = Checkpoint.Open(folder);
         var loader = new WeightLoader(source, weights, path ?? KernelPaths.Best);
         LayerShape shape = LayerShape.Of(config);
         WeightMatrix embedding = loader.Matrix(config.HiddenSize, ("model.embed_tokens.weight", config.VocabularySize));

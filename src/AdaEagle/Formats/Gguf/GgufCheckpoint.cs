@@ -10,7 +10,6 @@ public sealed class GgufCheckpoint : ITensorSource
     private readonly GgufFile _file;
     private readonly Dictionary<string, string> _names;
     private readonly bool _interleaved;
-    private readonly int _headDimension;
 
     /// <summary>Takes over the file: it is closed with the checkpoint.</summary>
     /// <param name="file">The file.</param>
@@ -21,7 +20,7 @@ public sealed class GgufCheckpoint : ITensorSource
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(config);
         _file = file;
-        _headDimension = config.HeadDimension;
+        Config = config;
         _interleaved = file.Values.Text("general.architecture") == "llama";
         _names = [];
         Dictionary<string, TensorInfo> tensors = [];
@@ -39,9 +38,9 @@ public sealed class GgufCheckpoint : ITensorSource
                 throw new ModelFormatException(file.Path, name, $"a second tensor would be '{face}'", "Fetch the file again");
             }
 
-            if (IsReordered(name) && (info.Shape.Count is < 1 or > 2 || info.Shape[0] % _headDimension != 0))
+            if (IsReordered(name) && (info.Shape.Count is < 1 or > 2 || info.Shape[0] % Config.HeadDimension != 0))
             {
-                throw new ModelFormatException(file.Path, name, $"{info.ShapeText} are no whole heads of {_headDimension}", "Fetch the file again");
+                throw new ModelFormatException(file.Path, name, $"{info.ShapeText} are no whole heads of {Config.HeadDimension}", "Fetch the file again");
             }
 
             tensors.Add(face, info with { Name = face });
@@ -49,6 +48,9 @@ public sealed class GgufCheckpoint : ITensorSource
 
         Tensors = tensors;
     }
+
+    /// <summary>The model's configuration.</summary>
+    public ModelConfig Config { get; }
 
     /// <inheritdoc/>
     public string Path => _file.Path;
@@ -58,6 +60,22 @@ public sealed class GgufCheckpoint : ITensorSource
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, string> Metadata => _file.Metadata;
+
+    /// <summary>Opens a GGUF file as a model.</summary>
+    /// <exception cref="ModelFormatException">The file is broken, or no model of a supported architecture.</exception>
+    public static GgufCheckpoint Open(string path)
+    {
+        GgufFile file = GgufFile.Open(path);
+        try
+        {
+            return new GgufCheckpoint(file, GgufConfig.Read(file));
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
 
     /// <inheritdoc/>
     public void Read(string name, long byteOffset, Span<byte> destination)
@@ -100,7 +118,7 @@ public sealed class GgufCheckpoint : ITensorSource
         return (head * headDimension) + (inHead % 2 * (headDimension / 2)) + (inHead / 2);
     }
 
-    private long StoredRow(long row) => InterleavedRow(row, _headDimension);
+    private long StoredRow(long row) => InterleavedRow(row, Config.HeadDimension);
 
     private bool IsReordered(string stored) => _interleaved && GgufNames.IsQueryOrKey(stored);
 }
