@@ -4,19 +4,20 @@ namespace AdaEagle.Models;
 
 /// <summary>
 /// Decoder layers over a residual stream: the body of a target, and of a draft head. Immutable. <see cref="Execute"/> runs inside a parallel
-/// region, every worker calling it; five barriers a layer.
+/// region, every worker calling it; five phases a layer for few rows.
 /// </summary>
 internal sealed unsafe class DecoderStack : IDisposable
 {
-    private readonly float _scoreScale;
+    private readonly Attention _attention;
 
-    public DecoderStack(LayerShape shape, IReadOnlyList<DecoderLayer> layers, RopeTable rope, KernelPath path)
+    public DecoderStack(LayerShape shape, IReadOnlyList<DecoderLayer> layers, RopeTable rope, KernelPath path, CacheFormat cache = CacheFormat.F32)
     {
         Shape = shape;
         Layers = layers;
         Rope = rope;
         Vector = VectorKernels.For(path);
-        _scoreScale = 1f / MathF.Sqrt(shape.HeadDimension);
+        CacheLayout = new KvLayout(layers.Count, shape.KeyValueHeads, shape.HeadDimension, cache);
+        _attention = new Attention(shape, rope, path, cache);
     }
 
     public LayerShape Shape { get; }
@@ -27,23 +28,22 @@ internal sealed unsafe class DecoderStack : IDisposable
 
     public VectorKernels Vector { get; }
 
-    public KvLayout CacheLayout => new(Layers.Count, Shape.KeyValueHeads, Shape.HeadDimension);
+    public KvLayout CacheLayout { get; }
 
     /// <summary>Bytes of weights a pass streams.</summary>
     public long ByteLength => Layers.Sum(layer => layer.ByteLength);
 
     /// <summary>
-    /// Readies tables, scratch and counters for a pass over <paramref name="rows"/>, and refuses rows that it cannot run: inside the parallel region
+    /// Readies tables and scratch for a pass over <paramref name="rows"/>, and refuses rows that it cannot run: inside the parallel region
     /// it would be too late.
     /// </summary>
-    public void Prepare(StackWorkspace workspace, PassRows rows)
+    public void Prepare(StackWorkspace workspace, PassRows rows, int workers)
     {
-        KvLayout layout = CacheLayout;
         int positions = 0;
         for (int row = rows.Start; row < rows.Count; row++)
         {
             KvCache cache = rows.Cache(row);
-            if (cache.Layout != layout)
+            if (cache.Layout != CacheLayout)
             {
                 throw new ArgumentException($"Row {row} is of a cache that was made for another model.", nameof(rows));
             }
@@ -58,34 +58,39 @@ internal sealed unsafe class DecoderStack : IDisposable
                 throw new ArgumentException($"Row {row} follows more than {workspace.MaxRows - 1} staged rows.", nameof(rows));
             }
 
-            positions = Math.Max(positions, rows.Slot(row) + 1);
+            positions = Math.Max(positions, rows.Position(row) + 1);
         }
 
         Rope.Reserve(positions);
-        workspace.ReservePositions(positions);
-        workspace.ResetCounters();
+        _attention.Prepare(workspace.Attend, rows, workers);
     }
 
     /// <summary>
     /// Adds every layer's work to the residual stream, which holds the rows' inputs and is complete when this is called;
-    /// it is complete again when it returns. <paramref name="boundary"/> is called after b layers (b = 0 … layers), by worker 0 alone, with the stream complete.
+    /// it is complete again when it returns. <paramref name="boundary"/> is called after b layers (b = 0 … layers), by one worker, with the stream complete.
     /// </summary>
     public void Execute(Worker worker, StackWorkspace workspace, PassRows rows, Action<int>? boundary)
     {
         for (int i = 0; i < Layers.Count; i++)
         {
-            if (boundary is not null && worker.Index == 0)
-            {
-                boundary(i);
-            }
-
+            Report(worker, boundary, i);
             ExecuteLayer(worker, workspace, rows, i);
         }
 
-        if (boundary is not null && worker.Index == 0)
+        Report(worker, boundary, Layers.Count);
+    }
+
+    /// <summary>outputs = inputs x matrix^T (+ bias).</summary>
+    public void Product(
+        Worker worker, StackWorkspace workspace, WeightMatrix matrix, NativeBuffer? bias, float* inputs, nint inputStride, int rows, float* outputs, nint outputStride)
+    {
+        var input = new PhaseInput(this, worker, workspace, matrix, null, inputs, inputStride, rows);
+        while (Take(worker, matrix, out int first, out int groups))
         {
-            boundary(Layers.Count);
+            Multiply(ref input, matrix, bias, first, groups, outputs, outputStride);
         }
+
+        workspace.Lap(worker, PassPart.Products);
     }
 
     public void Dispose()
@@ -98,218 +103,145 @@ internal sealed unsafe class DecoderStack : IDisposable
         Rope.Dispose();
     }
 
-    /// <summary>Groups of a product that a worker takes at a time: small enough to balance, whole tiles, a cache's worth at most.</summary>
-    public static int ChunkGroups(int groups, int workers) =>
-        workers == 1 ? Math.Min(groups, 64) : Math.Clamp((((groups / (4 * workers)) + 3) & ~3), 4, 64);
+    private static void Report(Worker worker, Action<int>? boundary, int layers)
+    {
+        while (boundary is not null && worker.Take(1, 1, 1, out _, out _))
+        {
+            boundary(layers);
+        }
+    }
+
+    // Whole tiles, and a cache's worth at most.
+    private static bool Take(Worker worker, WeightMatrix matrix, out int first, out int groups) =>
+        worker.Take(matrix.GroupCount, grain: 4, most: 64, out first, out groups);
 
     private void ExecuteLayer(Worker worker, StackWorkspace workspace, PassRows rows, int index)
     {
         DecoderLayer layer = Layers[index];
-        WorkerScratch scratch = workspace.Scratch(worker);
-        int count = rows.Active, hidden = workspace.HiddenStride, counter = index * 4;
-        float* input = layer.InputNorm is { } norm ? Normalize(scratch, workspace, count, norm) : workspace.Residual;
-        workspace.Lap(worker, PassPart.Norms);
-        Product(worker, workspace, counter, layer.QueryKeyValue, layer.QueryKeyValueBias, input, hidden, count, workspace.QueryKeyValue, workspace.QueryKeyValueStride);
-        workspace.Meet(worker, PassPart.Products);
-
-        Attend(worker, workspace, rows, index);
-        workspace.Meet(worker, PassPart.Attention);
-
-        ProductOntoResidual(worker, workspace, counter + 1, layer.Output, layer.OutputBias, workspace.Attention, workspace.AttentionStride, count);
-        workspace.Meet(worker, PassPart.Products);
-
-        input = Normalize(scratch, workspace, count, layer.PostAttentionNorm);
-        workspace.Lap(worker, PassPart.Norms);
-        ProductInput prepared = workspace.Prepare(worker, layer.GateUp, input, hidden, count);
-        int chunk = ChunkGroups(layer.GateUp.GroupCount, worker.Count);
-        while (workspace.NextChunk(counter + 2, layer.GateUp.GroupCount, chunk, out int first, out int groups))
+        int count = rows.Active, hidden = workspace.HiddenStride;
+        var input = new PhaseInput(this, worker, workspace, layer.QueryKeyValue, layer.InputNorm, workspace.Residual, hidden, count);
+        while (Take(worker, layer.QueryKeyValue, out int first, out int groups))
         {
-            layer.GateUp.Multiply(first, groups, prepared, workspace.GateUp, workspace.GateUpStride);
+            Multiply(ref input, layer.QueryKeyValue, layer.QueryKeyValueBias, first, groups, workspace.QueryKeyValue, workspace.QueryKeyValueStride);
+        }
+
+        workspace.Lap(worker, PassPart.Products);
+        _attention.Execute(worker, workspace, rows, layer, index);
+        workspace.Lap(worker, PassPart.Attention);
+        ProductOntoResidual(worker, workspace, layer.Output, layer.OutputBias, workspace.Attention, workspace.AttentionStride, count);
+
+        input = new PhaseInput(this, worker, workspace, layer.GateUp, layer.PostAttentionNorm, workspace.Residual, hidden, count);
+        while (Take(worker, layer.GateUp, out int first, out int groups))
+        {
+            Multiply(ref input, layer.GateUp, layer.GateUpBias, first, groups, workspace.GateUp, workspace.GateUpStride);
             for (int row = 0; row < count; row++)
             {
                 float* gateUp = workspace.GateUp + ((nint)row * workspace.GateUpStride) + (first * MatrixKernel.GroupRows);
-                if (layer.GateUpBias is { } bias)
-                {
-                    Vector.AddTo(gateUp, bias.Floats + (first * MatrixKernel.GroupRows), groups * MatrixKernel.GroupRows);
-                }
-
                 Vector.SwiGlu(gateUp, groups / 2, workspace.Inner + ((nint)row * workspace.InnerStride) + (first / 2 * MatrixKernel.GroupRows));
             }
         }
 
-        workspace.Meet(worker, PassPart.Products);
-        ProductOntoResidual(worker, workspace, counter + 3, layer.Down, layer.DownBias, workspace.Inner, workspace.InnerStride, count);
-        workspace.Meet(worker, PassPart.Products);
+        workspace.Lap(worker, PassPart.Products);
+        ProductOntoResidual(worker, workspace, layer.Down, layer.DownBias, workspace.Inner, workspace.InnerStride, count);
     }
 
-    // Every worker normalises all rows for itself: cheaper than a barrier.
-    private float* Normalize(WorkerScratch scratch, StackWorkspace workspace, int rows, NativeBuffer weight)
+    private void ProductOntoResidual(Worker worker, StackWorkspace workspace, WeightMatrix matrix, NativeBuffer? bias, float* inputs, nint inputStride, int rows)
     {
-        for (int row = 0; row < rows; row++)
-        {
-            nint at = (nint)row * workspace.HiddenStride;
-            Vector.RmsNorm(workspace.Residual + at, weight.Floats, Shape.NormEpsilon, Shape.Hidden, scratch.Normalized + at);
-        }
-
-        return scratch.Normalized;
-    }
-
-    /// <summary>outputs = inputs x matrix^T (+ bias), shared among the workers.</summary>
-    public void Product(
-        Worker worker, StackWorkspace workspace, int counter, WeightMatrix matrix, NativeBuffer? bias,
-        float* inputs, nint inputStride, int rows, float* outputs, nint outputStride)
-    {
-        ProductInput input = workspace.Prepare(worker, matrix, inputs, inputStride, rows);
-        int chunk = ChunkGroups(matrix.GroupCount, worker.Count);
-        while (workspace.NextChunk(counter, matrix.GroupCount, chunk, out int first, out int groups))
-        {
-            matrix.Multiply(first, groups, input, outputs, outputStride);
-            if (bias is not null)
-            {
-                int at = first * MatrixKernel.GroupRows;
-                for (int row = 0; row < rows; row++)
-                {
-                    Vector.AddTo(outputs + (row * outputStride) + at, bias.Floats + at, groups * MatrixKernel.GroupRows);
-                }
-            }
-        }
-    }
-
-    private void ProductOntoResidual(
-        Worker worker, StackWorkspace workspace, int counter, WeightMatrix matrix, NativeBuffer? bias, float* inputs, nint inputStride, int rows)
-    {
-        ProductInput input = workspace.Prepare(worker, matrix, inputs, inputStride, rows);
-        int chunk = ChunkGroups(matrix.GroupCount, worker.Count);
         nint stride = workspace.HiddenStride;
-        while (workspace.NextChunk(counter, matrix.GroupCount, chunk, out int first, out int groups))
+        var input = new PhaseInput(this, worker, workspace, matrix, null, inputs, inputStride, rows);
+        while (Take(worker, matrix, out int first, out int groups))
         {
-            matrix.Multiply(first, groups, input, workspace.Sum, stride);
-            int at = first * MatrixKernel.GroupRows;
-            for (int row = 0; row < rows; row++)
+            Multiply(ref input, matrix, bias, first, groups, workspace.Sum, stride);
+            nint at = first * MatrixKernel.GroupRows;
+            for (int row = 0; row < rows; row++, at += stride)
             {
-                float* sum = workspace.Sum + (row * stride) + at;
-                if (bias is not null)
-                {
-                    Vector.AddTo(sum, bias.Floats + at, groups * MatrixKernel.GroupRows);
-                }
-
-                Vector.AddTo(workspace.Residual + (row * stride) + at, sum, groups * MatrixKernel.GroupRows);
+                Vector.AddTo(workspace.Residual + at, workspace.Sum + at, groups * MatrixKernel.GroupRows);
             }
         }
+
+        workspace.Lap(worker, PassPart.Products);
     }
 
-    private void Attend(Worker worker, StackWorkspace workspace, PassRows rows, int layer)
+    private void Multiply(ref PhaseInput input, WeightMatrix matrix, NativeBuffer? bias, int first, int groups, float* outputs, nint stride)
     {
-        int heads = Shape.KeyValueHeads;
-        if (heads % worker.Count == 0)
+        matrix.Multiply(first, groups, input.Ready(), outputs, stride);
+        nint at = first * MatrixKernel.GroupRows;
+        for (int row = 0; row < input.Rows && bias is not null; row++)
         {
-            // A key/value head and everything that reads it stay with one worker: no barrier between.
-            for (int head = worker.Index; head < heads; head += worker.Count)
-            {
-                for (int row = rows.Start; row < rows.Count; row++)
-                {
-                    StoreKeyValue(workspace, workspace.Scratch(worker), rows, row, layer, head);
-                }
-
-                for (int row = rows.Start; row < rows.Count; row++)
-                {
-                    AttendRow(workspace, workspace.Scratch(worker), rows, row, layer, head, head * Shape.HeadsPerGroup, Shape.HeadsPerGroup);
-                }
-            }
-
-            return;
+            Vector.AddTo(outputs + (row * stride) + at, bias.Floats + at, groups * MatrixKernel.GroupRows);
         }
-
-        for (int task = worker.Index; task < rows.Active * heads; task += worker.Count)
-        {
-            StoreKeyValue(workspace, workspace.Scratch(worker), rows, rows.Start + (task / heads), layer, task % heads);
-        }
-
-        worker.Barrier();
-        for (int task = worker.Index; task < rows.Active * Shape.Heads; task += worker.Count)
-        {
-            int head = task % Shape.Heads;
-            AttendRow(workspace, workspace.Scratch(worker), rows, rows.Start + (task / Shape.Heads), layer, head / Shape.HeadsPerGroup, head, 1);
-        }
-    }
-
-    private float* NormalizeHead(WorkerScratch scratch, float* vector, NativeBuffer weight)
-    {
-        int width = Shape.HeadDimension;
-        new ReadOnlySpan<float>(vector, width).CopyTo(new Span<float>(scratch.Head, width));
-        Vector.RmsNorm(scratch.Head, weight.Floats, Shape.NormEpsilon, width, scratch.NormalizedHead);
-        return scratch.NormalizedHead;
-    }
-
-    private void StoreKeyValue(StackWorkspace workspace, WorkerScratch scratch, PassRows rows, int row, int layer, int head)
-    {
-        KvCache cache = rows.Cache(row);
-        (int block, int offset) = (rows.Slot(row) / KvLayout.BlockPositions, rows.Slot(row) % KvLayout.BlockPositions);
-        int width = Shape.HeadDimension;
-        float* key = workspace.QueryKeyValue + ((nint)(row - rows.Start) * workspace.QueryKeyValueStride) + Shape.QueryWidth + (head * width);
-        float* value = key + Shape.KeyValueWidth;
-        if (Layers[layer].KeyNorm is { } norm)
-        {
-            key = NormalizeHead(scratch, key, norm);
-        }
-
-        Rope.Rotate(key, rows.Position(row), cache.Keys(layer, head, block) + offset, KvLayout.BlockPositions);
-        float* stored = cache.Values(layer, head, block) + (offset * cache.Layout.ValueStride);
-        new ReadOnlySpan<float>(value, width).CopyTo(new Span<float>(stored, width));
     }
 
     /// <summary>
-    /// Attention of query heads that share a key/value head, for one row: all scores in logical order (committed positions, then the row's
-    /// own path), one softmax, then the values in the same order. So the bits depend neither on blocks nor on where staged rows lie.
+    /// The inputs of a product, normalised where there is a norm, as the matrix reads them. Many rows are made in a phase of their own, at once;
+    /// few by every worker for itself, when it has taken its first chunk: before that the rows may be another phase's already.
     /// </summary>
-    private void AttendRow(StackWorkspace workspace, WorkerScratch scratch, PassRows rows, int row, int layer, int keyValueHead, int firstHead, int headCount)
+    private ref struct PhaseInput
     {
-        KvCache cache = rows.Cache(row);
-        bool chain = rows.IsChain(row);
-        int position = rows.Position(row), slots = rows.Slot(row) + 1, width = Shape.HeadDimension, stride = cache.Layout.ValueStride;
-        int depth = chain ? 0 : rows.Path(row, scratch.Path);
-        int contiguous = chain ? position + 1 : cache.Length, first = Math.Max(position - Layers[layer].Window, -1) + 1;
-        float* scores = scratch.Scores;
-        for (int head = firstHead; head < firstHead + headCount; head++)
+        private readonly DecoderStack _stack;
+        private readonly Worker _worker;
+        private readonly StackWorkspace _workspace;
+        private readonly WeightMatrix _matrix;
+        private readonly NativeBuffer? _norm;
+        private readonly float* _inputs;
+        private readonly float* _normalized;
+        private readonly byte* _prepared;
+        private readonly nint _stride;
+        private bool _ready;
+
+        public PhaseInput(DecoderStack stack, Worker worker, StackWorkspace workspace, WeightMatrix matrix, NativeBuffer? norm, float* inputs, nint stride, int rows)
         {
-            float* query = workspace.QueryKeyValue + ((nint)(row - rows.Start) * workspace.QueryKeyValueStride) + (head * width);
-            if (Layers[layer].QueryNorm is { } norm)
+            (_stack, _worker, _workspace, _matrix, _norm, _stride, Rows) = (stack, worker, workspace, matrix, norm, stride, rows);
+            _inputs = inputs;
+            bool own = StackWorkspace.IsOwn(rows, matrix.Columns);
+            WorkerScratch scratch = workspace.Scratch(worker);
+            _normalized = norm is null ? inputs : own ? scratch.Normalized : workspace.Normalized;
+            _prepared = matrix.PreparedRowBytes == 0 ? null : own ? scratch.Prepared : workspace.Prepared;
+            _ready = norm is null && _prepared is null;
+            if (_ready || own)
             {
-                query = NormalizeHead(scratch, query, norm);
+                return;
             }
 
-            Rope.Rotate(query, position, scratch.Query);
-            for (int at = 0; at < slots; at += KvLayout.BlockPositions)
+            while (worker.Take(rows, 1, 8, out int first, out int count))
             {
-                int count = Math.Min(KvLayout.BlockPositions, slots - at);
-                Vector.Scores(scratch.Query, cache.Keys(layer, keyValueHead, at / KvLayout.BlockPositions), width, count, scores + at);
+                Make(first, count);
             }
 
-            for (int i = 0; i < depth; i++)
+            workspace.Lap(worker, PassPart.Norms);
+            _ready = true;
+        }
+
+        public int Rows { get; }
+
+        public ProductInput Ready()
+        {
+            if (!_ready)
             {
-                scores[contiguous + i] = scores[scratch.Path[i]];
+                _workspace.Lap(_worker, PassPart.Products);
+                Make(0, Rows);
+                _workspace.Lap(_worker, PassPart.Norms);
+                _ready = true;
             }
 
-            float sum = Vector.Exponentiate(scores + first, position + 1 - first, _scoreScale);
-            float* output = scratch.Output;
-            new Span<float>(output, stride).Clear();
-            for (int at = first; at < contiguous;)
-            {
-                int skipped = at % KvLayout.BlockPositions, count = Math.Min(KvLayout.BlockPositions - skipped, contiguous - at);
-                Vector.AccumulateValues(scores + at, cache.Values(layer, keyValueHead, at / KvLayout.BlockPositions) + (skipped * stride), count, stride, output);
-                at += count;
-            }
+            return new ProductInput(_normalized, _stride, Rows, _prepared);
+        }
 
-            for (int i = Math.Max(first - contiguous, 0); i < depth; i++)
+        private readonly void Make(int first, int count)
+        {
+            for (int row = first; row < first + count; row++)
             {
-                int slot = scratch.Path[i];
-                float* values = cache.Values(layer, keyValueHead, slot / KvLayout.BlockPositions) + (slot % KvLayout.BlockPositions * stride);
-                Vector.AccumulateValues(scores + contiguous + i, values, 1, stride, output);
-            }
+                float* normalized = _normalized + (row * _stride);
+                if (_norm is not null)
+                {
+                    _stack.Vector.RmsNorm(_inputs + (row * _stride), _norm.Floats, _stack.Shape.NormEpsilon, _stack.Shape.Hidden, normalized);
+                }
 
-            Vector.DivideBy(output, sum, stride);
-            float* result = workspace.Attention + ((nint)(row - rows.Start) * workspace.AttentionStride) + (head * width);
-            new ReadOnlySpan<float>(output, width).CopyTo(new Span<float>(result, width));
+                if (_prepared is not null)
+                {
+                    _matrix.PrepareRow(normalized, row, Rows, _prepared);
+                }
+            }
         }
     }
 }

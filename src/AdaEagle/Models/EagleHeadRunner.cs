@@ -56,7 +56,7 @@ internal sealed unsafe class EagleHeadRunner : IDisposable
             }
         }
 
-        Head.Stack.Prepare(_workspace, rows);
+        Head.Stack.Prepare(_workspace, rows, _pool.WorkerCount);
         _pass.Set(rows, logitRows);
         _pool.Run(_pass);
     }
@@ -98,19 +98,21 @@ internal sealed unsafe class EagleHeadRunner : IDisposable
             EagleHead head = runner.Head;
             StackWorkspace workspace = runner._workspace;
             int count = _rows.Active, stride = workspace.HiddenStride, inputStride = runner._inputStride;
-            for (int row = worker.Index; row < count; row += worker.Count)
+            workspace.Begin(worker);
+            while (worker.Take(count, 1, 16, out int from, out int rows))
             {
-                head.Embedding.UnpackRow(_rows.Token(_rows.Start + row), runner._inputs.Floats + ((nint)row * inputStride));
+                for (int row = from; row < from + rows; row++)
+                {
+                    head.Embedding.UnpackRow(_rows.Token(_rows.Start + row), runner._inputs.Floats + ((nint)row * inputStride));
+                }
             }
 
-            worker.Barrier();
-            head.Stack.Product(worker, workspace, 4, head.Fuse, head.FuseBias, runner._inputs.Floats, inputStride, count, workspace.Residual, stride);
-            worker.Barrier();
+            head.Stack.Product(worker, workspace, head.Fuse, head.FuseBias, runner._inputs.Floats, inputStride, count, workspace.Residual, stride);
             head.Stack.Execute(worker, workspace, _rows, null);
             if (FirstLogitRow < count)
             {
                 head.Stack.Product(
-                    worker, workspace, 5, head.Target.LmHead, null, workspace.Residual + ((nint)FirstLogitRow * stride), stride,
+                    worker, workspace, head.Target.LmHead, null, workspace.Residual + ((nint)FirstLogitRow * stride), stride,
                     count - FirstLogitRow, runner._logits.Floats, runner._logitsStride);
             }
         }

@@ -2,22 +2,6 @@ using AdaEagle.Kernels;
 
 namespace AdaEagle.Models;
 
-/// <summary>The shape of a cache: layers that hold keys and values, key/value heads, and the width of one.</summary>
-internal readonly record struct KvLayout(int Layers, int Heads, int HeadDimension)
-{
-    /// <summary>Positions of a block.</summary>
-    public const int BlockPositions = 64;
-
-    /// <summary>A row of values, rounded up to whole vectors.</summary>
-    public int ValueStride => (HeadDimension + 15) & ~15;
-
-    /// <summary>Floats of one head of one layer: keys [dimension, 64], then values [64, stride].</summary>
-    public int HeadFloats => (HeadDimension + ValueStride) * BlockPositions;
-
-    /// <summary>Floats of a block of 64 positions over all layers and heads.</summary>
-    public long BlockFloats => checked((long)Layers * Heads * HeadFloats);
-}
-
 /// <summary>
 /// Keys and values of one sequence, in blocks of 64 positions with a table. Rows of a pass are <em>staged</em> in the slots behind the
 /// committed ones; they become part of the sequence only by <see cref="Commit"/>, and a chain's accepted rows then lie where they belong already.
@@ -117,13 +101,15 @@ public sealed unsafe class KvCache : IDisposable
         ReleaseUnused();
     }
 
-    /// <summary>Keys [dimension, 64] of a block.</summary>
-    internal float* Keys(int layer, int head, int block) =>
-        _blocks[block]!.Floats + ((((long)layer * _layout.Heads) + head) * _layout.HeadFloats);
+    /// <summary>A head's keys in a block.</summary>
+    internal byte* Keys(int layer, int head, int block) => _blocks[block]!.Bytes + ((((long)layer * _layout.Heads) + head) * _layout.HeadBytes);
 
-    /// <summary>Values [64, stride] of a block.</summary>
-    internal float* Values(int layer, int head, int block) =>
-        Keys(layer, head, block) + ((long)_layout.HeadDimension * KvLayout.BlockPositions);
+    /// <summary>A head's values in a block.</summary>
+    internal byte* Values(int layer, int head, int block) => Keys(layer, head, block) + _layout.KeyBytes;
+
+    /// <summary>Writes a slot's key and value.</summary>
+    internal void Store(int layer, int head, int slot, float* key, float* value) =>
+        _layout.Store(Keys(layer, head, slot / KvLayout.BlockPositions), slot % KvLayout.BlockPositions, key, value);
 
     /// <summary>Throws if the bookkeeping contradicts itself. Reads only.</summary>
     public void CheckIntegrity()
@@ -153,16 +139,14 @@ public sealed unsafe class KvCache : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)position, (uint)Length);
         var values = new List<float>();
-        (int block, int offset) = (position / KvLayout.BlockPositions, position % KvLayout.BlockPositions);
+        float* key = stackalloc float[_layout.HeadDimension], value = stackalloc float[_layout.HeadDimension];
         for (int layer = 0; layer < _layout.Layers; layer++)
         {
             for (int head = 0; head < _layout.Heads; head++)
             {
-                for (int d = 0; d < _layout.HeadDimension; d++)
-                {
-                    values.Add(Keys(layer, head, block)[(d * KvLayout.BlockPositions) + offset]);
-                    values.Add(Values(layer, head, block)[(offset * _layout.ValueStride) + d]);
-                }
+                Load(layer, head, position, key, value);
+                values.AddRange(new ReadOnlySpan<float>(key, _layout.HeadDimension));
+                values.AddRange(new ReadOnlySpan<float>(value, _layout.HeadDimension));
             }
         }
 
@@ -185,24 +169,18 @@ public sealed unsafe class KvCache : IDisposable
 
     private bool _disposed;
 
+    private void Load(int layer, int head, int slot, float* key, float* value) =>
+        _layout.Load(Keys(layer, head, slot / KvLayout.BlockPositions), slot % KvLayout.BlockPositions, key, value);
+
     private void Move(int from, int to)
     {
-        (int fromBlock, int fromOffset) = (from / KvLayout.BlockPositions, from % KvLayout.BlockPositions);
-        (int toBlock, int toOffset) = (to / KvLayout.BlockPositions, to % KvLayout.BlockPositions);
+        float* key = stackalloc float[_layout.HeadDimension], value = stackalloc float[_layout.HeadDimension];
         for (int layer = 0; layer < _layout.Layers; layer++)
         {
             for (int head = 0; head < _layout.Heads; head++)
             {
-                float* source = Keys(layer, head, fromBlock) + fromOffset;
-                float* target = Keys(layer, head, toBlock) + toOffset;
-                for (int d = 0; d < _layout.HeadDimension; d++)
-                {
-                    target[d * KvLayout.BlockPositions] = source[d * KvLayout.BlockPositions];
-                }
-
-                int stride = _layout.ValueStride;
-                new ReadOnlySpan<float>(Values(layer, head, fromBlock) + (fromOffset * stride), stride)
-                    .CopyTo(new Span<float>(Values(layer, head, toBlock) + (toOffset * stride), stride));
+                Load(layer, head, from, key, value);
+                Store(layer, head, to, key, value);
             }
         }
     }
@@ -248,7 +226,7 @@ internal sealed class KvBlockPool(KvLayout layout) : IDisposable
             }
 
             _made++;
-            return NativeBuffer.OfFloats(layout.BlockFloats);
+            return new NativeBuffer(layout.BlockBytes);
         }
     }
 

@@ -91,7 +91,7 @@ public sealed unsafe class LlamaTarget : ITarget
             }
         }
 
-        _model.Stack.Prepare(_workspace, rows);
+        _model.Stack.Prepare(_workspace, rows, _pool.WorkerCount);
         _pass.Set(rows, request);
         _pool.Run(_pass);
     }
@@ -164,33 +164,35 @@ public sealed unsafe class LlamaTarget : ITarget
             LlamaModel model = _target._model;
             StackWorkspace workspace = _target._workspace;
             int count = RowCount, stride = workspace.HiddenStride, hidden = model.Config.HiddenSize;
-            workspace.Profile?.Begin(worker);
-            for (int row = worker.Index; row < count; row += worker.Count)
+            workspace.Begin(worker);
+            while (worker.Take(count, 1, 16, out int from, out int rows))
             {
-                model.Embedding.UnpackRow(_rows.Token(_rows.Start + row), workspace.Residual + ((nint)row * stride));
+                for (int row = from; row < from + rows; row++)
+                {
+                    model.Embedding.UnpackRow(_rows.Token(_rows.Start + row), workspace.Residual + ((nint)row * stride));
+                }
             }
 
-            workspace.Meet(worker, PassPart.Norms);
+            workspace.Lap(worker, PassPart.Norms);
             model.Stack.Execute(worker, workspace, _rows, Request.Boundaries.Count > 0 ? _keepBoundary : null);
 
             float* features = _target._features.Floats;
-            for (int row = worker.Index; row < count; row += worker.Count)
+            while (worker.Take(count, 1, 16, out int from, out int rows))
             {
-                nint at = (nint)row * stride;
-                model.Stack.Vector.RmsNorm(workspace.Residual + at, model.FinalNorm.Floats, model.Config.NormEpsilon, hidden, features + at);
+                for (int row = from; row < from + rows; row++)
+                {
+                    nint at = (nint)row * stride;
+                    model.Stack.Vector.RmsNorm(workspace.Residual + at, model.FinalNorm.Floats, model.Config.NormEpsilon, hidden, features + at);
+                }
             }
 
+            workspace.Lap(worker, PassPart.Norms);
             int first = Request.LogitsFrom;
-            if (first >= count)
+            if (first < count)
             {
-                return;
+                model.Stack.Product(
+                    worker, workspace, model.LmHead, null, features + ((nint)first * stride), stride, count - first, _target._logits.Floats, _target._logitsStride);
             }
-
-            workspace.Meet(worker, PassPart.Norms);
-            model.Stack.Product(
-                worker, workspace, model.Stack.Layers.Count * 4, model.LmHead, null,
-                features + ((nint)first * stride), stride, count - first, _target._logits.Floats, _target._logitsStride);
-            workspace.Lap(worker, PassPart.Products);
         }
 
         private void KeepBoundary(int boundary)

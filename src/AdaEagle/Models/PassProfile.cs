@@ -29,16 +29,24 @@ internal sealed class PassProfile(int workers)
     // A worker's figures lie a cache line or more from the next one's.
     private readonly long[] _ticks = new long[workers * 16];
     private readonly long[] _last = new long[workers * 16];
+    private readonly long[] _waited = new long[workers * 16];
 
     /// <summary>Begins a pass on this worker.</summary>
-    public void Begin(Worker worker) => _last[worker.Index * 16] = Stopwatch.GetTimestamp();
+    public void Begin(Worker worker)
+    {
+        _last[worker.Index * 16] = Stopwatch.GetTimestamp();
+        _waited[worker.Index * 16] = worker.WaitTicks;
+    }
 
-    /// <summary>Everything since the last call was <paramref name="part"/>.</summary>
+    /// <summary>Everything since the last call was <paramref name="part"/>, but for waiting at the end of phases.</summary>
     public void Lap(Worker worker, PassPart part)
     {
-        long now = Stopwatch.GetTimestamp();
-        _ticks[(worker.Index * 16) + (int)part] += now - _last[worker.Index * 16];
-        _last[worker.Index * 16] = now;
+        int at = worker.Index * 16;
+        long now = Stopwatch.GetTimestamp(), waited = worker.WaitTicks - _waited[at];
+        _ticks[at + (int)part] += now - _last[at] - waited;
+        _ticks[at + (int)PassPart.Synchronisation] += waited;
+        _last[at] = now;
+        _waited[at] = worker.WaitTicks;
     }
 
     /// <summary>Seconds of a part so far, the mean of the workers.</summary>

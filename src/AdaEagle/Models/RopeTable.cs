@@ -63,19 +63,11 @@ internal sealed unsafe class RopeTable : IDisposable
         }
     }
 
-    /// <summary>Turns one head's vector of 2 * <see cref="HalfDimension"/> values to its position.</summary>
-    public void Rotate(float* vector, int position, float* output, int outputStride = 1)
-    {
-        float* cosines = _table.Floats + ((long)position * 2 * HalfDimension);
-        float* sines = cosines + HalfDimension;
-        int half = HalfDimension;
-        for (int i = 0; i < half; i++)
-        {
-            float low = vector[i], high = vector[half + i], cosine = cosines[i], sine = sines[i];
-            output[i * outputStride] = (low * cosine) - (high * sine);
-            output[(half + i) * outputStride] = (high * cosine) + (low * sine);
-        }
-    }
+    /// <summary>Cosines of a position [half dimension].</summary>
+    public float* Cosines(int position) => _table.Floats + ((long)position * 2 * HalfDimension);
+
+    /// <summary>Sines of a position [half dimension].</summary>
+    public float* Sines(int position) => Cosines(position) + HalfDimension;
 
     public void Dispose()
     {

@@ -8,12 +8,11 @@ namespace AdaEagle.Models;
 /// </summary>
 internal sealed unsafe class StackWorkspace : IDisposable
 {
-    // Beyond this many bytes preparing inputs twice costs more than a barrier.
-    private const int OwnPreparedBytes = 24 << 10;
-    private readonly NativeBuffer _residual, _queryKeyValue, _attention, _gateUp, _inner, _sum, _prepared;
+    // Beyond this many numbers normalising and preparing them once for every worker costs more than a phase.
+    private const int OwnNumbers = 8192;
+
+    private readonly NativeBuffer _residual, _queryKeyValue, _attention, _gateUp, _inner, _sum, _normalized, _prepared;
     private readonly WorkerScratch[] _scratch;
-    private readonly PaddedCounter[] _counters;
-    private int _reservedPositions;
 
     /// <summary>Room for passes of <paramref name="maxRows"/> through the stack, and for the inputs of <paramref name="others"/>: LM head, fc.</summary>
     public StackWorkspace(DecoderStack stack, int maxRows, int workers, params WeightMatrix[] others)
@@ -31,12 +30,13 @@ internal sealed unsafe class StackWorkspace : IDisposable
         _gateUp = NativeBuffer.OfFloats((long)maxRows * GateUpStride);
         _inner = NativeBuffer.OfFloats((long)maxRows * InnerStride);
         _sum = NativeBuffer.OfFloats((long)maxRows * HiddenStride);
-        int preparedRowBytes = stack.Layers
-            .SelectMany(layer => (WeightMatrix[])[layer.QueryKeyValue, layer.Output, layer.GateUp, layer.Down]).Concat(others).Max(matrix => matrix.PreparedRowBytes);
-        _prepared = new NativeBuffer((long)maxRows * preparedRowBytes);
-        _scratch = [.. Enumerable.Range(0, workers).Select(_ => new WorkerScratch(maxRows, HiddenStride, shape.HeadDimension, preparedRowBytes > 0 ? OwnPreparedBytes : 0))];
-        _counters = new PaddedCounter[(stack.Layers.Count * 4) + 8];
-        ReservePositions(512);
+        _normalized = NativeBuffer.OfFloats((long)maxRows * HiddenStride);
+        WeightMatrix[] matrices = [.. stack.Layers.SelectMany(layer => (WeightMatrix[])[layer.QueryKeyValue, layer.Output, layer.GateUp, layer.Down]), .. others];
+        _prepared = new NativeBuffer((long)maxRows * matrices.Max(matrix => matrix.PreparedRowBytes));
+        long ownPrepared = matrices.Max(matrix => (long)OwnRows(matrix.Columns) * matrix.PreparedRowBytes);
+        long ownNormalized = (long)OwnRows(shape.Hidden) * HiddenStride;
+        _scratch = [.. Enumerable.Range(0, workers).Select(_ => new WorkerScratch(ownNormalized, ownPrepared))];
+        Attend = new AttentionWorkspace(shape, maxRows, workers);
     }
 
     public int MaxRows { get; }
@@ -68,74 +68,32 @@ internal sealed unsafe class StackWorkspace : IDisposable
     /// <summary>What a sublayer adds to the residual stream.</summary>
     public float* Sum => _sum.Floats;
 
+    /// <summary>Normalised rows [rows, hidden] that the workers share.</summary>
+    public float* Normalized => _normalized.Floats;
+
+    /// <summary>Prepared inputs that the workers share.</summary>
+    public byte* Prepared => _prepared.Bytes;
+
+    public AttentionWorkspace Attend { get; }
+
     public WorkerScratch Scratch(Worker worker) => _scratch[worker.Index];
 
-    /// <summary>
-    /// The rows as <paramref name="matrix"/> reads them. Few are prepared by every worker for itself; many are shared among the workers, who then meet at a
-    /// barrier: all workers call this, with the same values in <paramref name="inputs"/>.
-    /// </summary>
-    public ProductInput Prepare(Worker worker, WeightMatrix matrix, float* inputs, nint stride, int rows)
+    /// <summary>True if every worker normalises and prepares so many rows for itself: cheaper than a phase.</summary>
+    public static bool IsOwn(int rows, int columns) => rows <= OwnRows(columns);
+
+    /// <summary>Begins a pass on <paramref name="worker"/>.</summary>
+    public void Begin(Worker worker)
     {
-        if (matrix.PreparedRowBytes == 0)
-        {
-            return new ProductInput(inputs, stride, rows);
-        }
-
-        bool own = (long)rows * matrix.PreparedRowBytes <= OwnPreparedBytes;
-        byte* prepared = own ? Scratch(worker).Prepared : _prepared.Bytes;
-        for (int row = own ? 0 : worker.Index; row < rows; row += own ? 1 : worker.Count)
-        {
-            matrix.PrepareRow(inputs + (row * stride), row, rows, prepared);
-        }
-
-        if (!own)
-        {
-            worker.Barrier();
-        }
-
-        return new ProductInput(inputs, stride, rows, prepared);
+        worker.TimesWaits = Profile is not null;
+        Profile?.Begin(worker);
     }
 
-    /// <summary>Makes room for attention over <paramref name="positions"/>. Not to be called inside a pass.</summary>
-    public void ReservePositions(int positions)
-    {
-        if (positions > _reservedPositions)
-        {
-            _reservedPositions = Math.Max(positions, 2 * _reservedPositions);
-            foreach (WorkerScratch scratch in _scratch)
-            {
-                scratch.ReservePositions(_reservedPositions);
-            }
-        }
-    }
-
-    /// <summary>Notes that what <paramref name="worker"/> did since the last call was <paramref name="part"/>.</summary>
+    /// <summary>Notes that what <paramref name="worker"/> did since the last call, waiting apart, was <paramref name="part"/>.</summary>
     public void Lap(Worker worker, PassPart part) => Profile?.Lap(worker, part);
-
-    /// <summary>Ends a part that the other workers must have ended too before anything goes on.</summary>
-    public void Meet(Worker worker, PassPart ended)
-    {
-        Lap(worker, ended);
-        worker.Barrier();
-        Lap(worker, PassPart.Synchronisation);
-    }
-
-    /// <summary>Sets all work counters to zero. Not to be called inside a pass.</summary>
-    public void ResetCounters() => Array.Clear(_counters);
-
-    /// <summary>
-    /// Hands out the next chunk of a product's groups: workers that are held up take fewer. The bits do not depend on who computes what.
-    /// </summary>
-    public bool NextChunk(int counter, int groups, int chunk, out int first, out int count)
-    {
-        first = (Interlocked.Increment(ref _counters[counter].Value) - 1) * chunk;
-        count = Math.Min(chunk, groups - first);
-        return count > 0;
-    }
 
     public void Dispose()
     {
-        foreach (NativeBuffer buffer in (NativeBuffer[])[_residual, _queryKeyValue, _attention, _gateUp, _inner, _sum, _prepared])
+        foreach (NativeBuffer buffer in (NativeBuffer[])[_residual, _queryKeyValue, _attention, _gateUp, _inner, _sum, _normalized, _prepared])
         {
             buffer.Dispose();
         }
@@ -144,60 +102,31 @@ internal sealed unsafe class StackWorkspace : IDisposable
         {
             scratch.Dispose();
         }
+
+        Attend.Dispose();
     }
+
+    // One row always is a worker's own: there is nothing to share.
+    private static int OwnRows(int columns) => Math.Max(1, OwnNumbers / columns);
 
     private static int Pad(int length) => (length + 15) & ~15;
 }
 
 /// <summary>What one worker needs for itself.</summary>
-internal sealed unsafe class WorkerScratch(int maxRows, int hiddenStride, int headDimension, int preparedBytes) : IDisposable
+internal sealed unsafe class WorkerScratch(long normalizedFloats, long preparedBytes) : IDisposable
 {
-    private readonly NativeBuffer _normalized = NativeBuffer.OfFloats((long)maxRows * hiddenStride);
-    private readonly NativeBuffer _query = NativeBuffer.OfFloats(headDimension + 16);
-    private readonly NativeBuffer _output = NativeBuffer.OfFloats(headDimension + 16);
+    private readonly NativeBuffer _normalized = NativeBuffer.OfFloats(normalizedFloats);
     private readonly NativeBuffer _prepared = new(preparedBytes);
-    private readonly NativeBuffer _head = NativeBuffer.OfFloats(headDimension + 16);
-    private readonly NativeBuffer _normalizedHead = NativeBuffer.OfFloats(headDimension + 16);
-    private NativeBuffer? _scores;
 
-    /// <summary>Normalised rows [rows, hidden].</summary>
+    /// <summary>Normalised rows [rows, hidden] of a product of few rows.</summary>
     public float* Normalized => _normalized.Floats;
 
     /// <summary>Inputs of a product of few rows, prepared.</summary>
     public byte* Prepared => _prepared.Bytes;
 
-    /// <summary>One head's vector, zeros behind it.</summary>
-    public float* Head => _head.Floats;
-
-    /// <summary>The same, normalised.</summary>
-    public float* NormalizedHead => _normalizedHead.Floats;
-
-    /// <summary>A rotated query.</summary>
-    public float* Query => _query.Floats;
-
-    /// <summary>The output of one head.</summary>
-    public float* Output => _output.Floats;
-
-    /// <summary>Attention scores of one head over all positions.</summary>
-    public float* Scores => _scores!.Floats;
-
-    /// <summary>Slots of a row's path.</summary>
-    public int[] Path { get; } = new int[maxRows];
-
-    public void ReservePositions(int positions)
-    {
-        _scores?.Dispose();
-        _scores = NativeBuffer.OfFloats(positions + KvLayout.BlockPositions);
-    }
-
     public void Dispose()
     {
         _normalized.Dispose();
-        _query.Dispose();
-        _output.Dispose();
         _prepared.Dispose();
-        _head.Dispose();
-        _normalizedHead.Dispose();
-        _scores?.Dispose();
     }
 }

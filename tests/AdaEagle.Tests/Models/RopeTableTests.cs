@@ -1,4 +1,5 @@
 using AdaEagle.Formats;
+using AdaEagle.Kernels;
 using AdaEagle.Models;
 
 namespace AdaEagle.Tests.Models;
@@ -24,12 +25,13 @@ public unsafe class RopeTableTests
         rope.Reserve(1500);
         var random = new Random(1);
         float[] vector = [.. Enumerable.Range(0, dimension).Select(_ => (2 * random.NextSingle()) - 1)];
-        float[] turned = new float[dimension * 3];
+        float[] turned = new float[dimension];
+        AttentionKernels kernels = AttentionKernels.For(KernelPaths.Best, CacheFormat.F32);
         foreach (int position in (int[])[0, 1, 2, 63, 64, 511, 512, 1499])
         {
             fixed (float* from = vector, to = turned)
             {
-                rope.Rotate(from, position, to, outputStride: 3);
+                kernels.Rotate(from, rope.Cosines(position), rope.Sines(position), rope.HalfDimension, 1, to);
             }
 
             for (int i = 0; i < dimension / 2; i++)
@@ -37,8 +39,8 @@ public unsafe class RopeTableTests
                 double angle = position * Frequency(Math.Pow(theta, -2.0 * i / dimension), scaling);
                 (double low, double high) = (vector[i], vector[i + (dimension / 2)]);
                 // The angle is a float: at position 1500 it is known to about 1e-4.
-                Assert.Equal((low * Math.Cos(angle)) - (high * Math.Sin(angle)), turned[3 * i], 2e-4);
-                Assert.Equal((high * Math.Cos(angle)) + (low * Math.Sin(angle)), turned[3 * (i + (dimension / 2))], 2e-4);
+                Assert.Equal((low * Math.Cos(angle)) - (high * Math.Sin(angle)), turned[i], 2e-4);
+                Assert.Equal((high * Math.Cos(angle)) + (low * Math.Sin(angle)), turned[i + (dimension / 2)], 2e-4);
             }
         }
     }
@@ -63,7 +65,7 @@ public unsafe class RopeTableTests
             float[] result = new float[8];
             fixed (float* from = vector, to = result)
             {
-                table.Rotate(from, position, to);
+                AttentionKernels.For(KernelPath.Scalar, CacheFormat.F32).Rotate(from, table.Cosines(position), table.Sines(position), 4, 1, to);
             }
 
             return result;
