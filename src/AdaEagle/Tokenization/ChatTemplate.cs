@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using AdaEagle.Formats;
 using AdaEagle.Tokenization.Jinja;
 
 namespace AdaEagle.Tokenization;
@@ -31,10 +32,16 @@ public sealed class ChatTemplate
     /// Reads the template of a Hugging Face folder: <c>chat_template.jinja</c>, or <c>chat_template</c> of <c>tokenizer_config.json</c> (a text, or a
     /// list of named ones, of which "default" is taken), with the special tokens of <c>tokenizer_config.json</c>. Null where the folder has no template.
     /// </summary>
-    /// <exception cref="AdaEagle.Formats.ModelFormatException">The files cannot be read or do not hold what they should.</exception>
+    /// <exception cref="ModelFormatException">The files cannot be read or do not hold what they should.</exception>
     /// <exception cref="ChatTemplateException">The template cannot be parsed or uses something that is not supported.</exception>
     public static ChatTemplate? Load(string folder) =>
         ChatTemplateFiles.Read(folder) is var (source, specialTokens) ? Parse(source, specialTokens) : null;
+
+    /// <summary>The template in the metadata of a GGUF file (<c>tokenizer.chat_template</c>), with the special tokens that the file names; null where there is none.</summary>
+    /// <exception cref="ModelFormatException">The metadata does not hold what it should.</exception>
+    /// <exception cref="ChatTemplateException">The template cannot be parsed or uses something that is not supported.</exception>
+    public static ChatTemplate? Load(GgufFile file) =>
+        ChatTemplateFiles.Read(file) is var (source, specialTokens) ? Parse(source, specialTokens) : null;
 
     /// <summary>Parses a template.</summary>
     /// <param name="source">Jinja source.</param>

@@ -41,6 +41,31 @@ internal static class ChatTemplateFiles
         return (source, tokens);
     }
 
+    /// <summary>The source and the special tokens of a GGUF file, or null where it has no template.</summary>
+    public static (string Source, Dictionary<string, string> SpecialTokens)? Read(GgufFile file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        if (file.Values.Text("tokenizer.chat_template") is not { } source)
+        {
+            return null;
+        }
+
+        GgufVocabulary vocabulary = GgufVocabulary.Read(file.Values);
+        Dictionary<string, string> tokens = [];
+        foreach ((string name, int? id) in new[]
+        {
+            ("bos_token", vocabulary.BeginToken), ("eos_token", vocabulary.EndToken), ("unk_token", vocabulary.UnknownToken), ("pad_token", vocabulary.PaddingToken),
+        })
+        {
+            if (id is { } token)
+            {
+                tokens[name] = vocabulary.Tokens[token];
+            }
+        }
+
+        return (source, tokens);
+    }
+
     private static string? FindTemplate(JsonElement config, string file)
     {
         if (!config.TryGetProperty("chat_template", out JsonElement found) || found.ValueKind == JsonValueKind.Null)

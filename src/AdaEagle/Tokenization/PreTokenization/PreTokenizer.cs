@@ -49,8 +49,10 @@ internal sealed class SplitPreTokenizer(Pattern pattern, SeparatorBehavior behav
 internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool useRegex) : PreTokenizer
 {
     /// <summary>How GPT-2 cuts text: English contractions, words, numbers, other signs, white space.</summary>
+    public const string Gpt2Pattern = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
     private static readonly Lazy<SplitPreTokenizer> _split = new(() => new SplitPreTokenizer(
-        Pattern.Parse(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"), SeparatorBehavior.Isolated, invert: false));
+        Pattern.Parse(Gpt2Pattern), SeparatorBehavior.Isolated, invert: false));
 
     public override void Apply(CutText text)
     {
