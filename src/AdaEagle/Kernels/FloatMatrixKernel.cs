@@ -1,42 +1,7 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace AdaEagle.Kernels;
-
-/// <summary>A number that the compiler sees: how many input rows a tile has.</summary>
-internal interface ICount
-{
-    static abstract int Value { get; }
-}
-
-internal readonly struct Count1 : ICount
-{
-    public static int Value => 1;
-}
-
-internal readonly struct Count2 : ICount
-{
-    public static int Value => 2;
-}
-
-internal readonly struct Count3 : ICount
-{
-    public static int Value => 3;
-}
-
-internal readonly struct Count4 : ICount
-{
-    public static int Value => 4;
-}
-
-internal readonly struct Count5 : ICount
-{
-    public static int Value => 5;
-}
-
-internal readonly struct Count6 : ICount
-{
-    public static int Value => 6;
-}
 
 /// <summary>
 /// Products of floating-point formats in tiles of one panel (two interleaved groups) by up to six input rows, whose accumulators stay in registers;
@@ -60,7 +25,9 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
 
     public override long GroupBytes(int columns) => FloatPanel<TCodec>.GroupBytes(columns);
 
-    public override void Pack(ReadOnlySpan<float> rows, int columns, byte* panel) => FloatPanel<TCodec>.Pack(rows, columns, panel);
+    public override int StoredRowBytes(int columns) => columns * sizeof(float);
+
+    public override void Pack(ReadOnlySpan<byte> rows, int columns, byte* panel) => FloatPanel<TCodec>.Pack(MemoryMarshal.Cast<byte, float>(rows), columns, panel);
 
     public override void UnpackRow(byte* panel, int lane, int columns, float* row) => FloatPanel<TCodec>.UnpackRow(panel, lane, columns, row);
 

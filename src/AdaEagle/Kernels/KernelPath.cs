@@ -2,9 +2,15 @@ using System.Runtime.Intrinsics;
 
 namespace AdaEagle.Kernels;
 
-/// <summary>An instruction set the kernels are compiled for. All give the same bits for floating-point formats.</summary>
+/// <summary>
+/// An instruction set the kernels are compiled for. All give the same bits, but <see cref="Reference"/> for quantised weights, where the others round the inputs
+/// of products to eight bits.
+/// </summary>
 public enum KernelPath
 {
+    /// <summary>One number at a time, and no input is rounded: exact, slow, what the other paths' rounding is measured against.</summary>
+    Reference,
+
     /// <summary>One number at a time: the twin that the others are tested against.</summary>
     Scalar,
 
@@ -21,7 +27,7 @@ public enum KernelPath
 /// <summary>Chooses the kernel path once at start.</summary>
 public static class KernelPaths
 {
-    /// <summary>The environment variable that overrides the choice: <c>scalar</c>, <c>vector128</c>, <c>avx2</c> or <c>avx512</c>.</summary>
+    /// <summary>The environment variable that overrides the choice: <c>reference</c>, <c>scalar</c>, <c>vector128</c>, <c>avx2</c> or <c>avx512</c>.</summary>
     public const string Variable = "ADAEAGLE_KERNELS";
 
     /// <summary>The widest path that this processor runs in hardware, or what <see cref="Variable"/> names.</summary>
@@ -33,10 +39,10 @@ public static class KernelPaths
     /// <summary>True if this processor runs the path in hardware.</summary>
     public static bool IsAvailable(KernelPath path) => path switch
     {
-        KernelPath.Scalar => true,
+        KernelPath.Reference or KernelPath.Scalar => true,
         KernelPath.Vector128 => Vector128.IsHardwareAccelerated,
         KernelPath.Avx2 => System.Runtime.Intrinsics.X86.Fma.IsSupported && System.Runtime.Intrinsics.X86.Avx2.IsSupported,
-        KernelPath.Avx512 => System.Runtime.Intrinsics.X86.Avx512F.IsSupported,
+        KernelPath.Avx512 => System.Runtime.Intrinsics.X86.Avx512BW.IsSupported,
         _ => false,
     };
 

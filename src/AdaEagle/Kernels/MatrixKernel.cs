@@ -5,8 +5,9 @@ namespace AdaEagle.Kernels;
 /// product needs no sum across lanes and every output is a single chain over k.
 /// </summary>
 /// <remarks>
-/// Law 1: the order of a row's sum depends on k alone. Here it is two accumulators, even and odd k, each a chain of fused
-/// multiply-adds in ascending k, added at the end: the same for one row and for many, for every format and every path.
+/// Law 1: the order of a row's sum depends on k alone. For floating-point formats it is two accumulators, even and odd k, each a chain of fused
+/// multiply-adds in ascending k, added at the end: the same for one row and for many, for every format and every path. For quantised formats see
+/// <see cref="BlockMatrixKernel{TFormat}"/>.
 /// </remarks>
 internal abstract unsafe class MatrixKernel
 {
@@ -19,8 +20,11 @@ internal abstract unsafe class MatrixKernel
     /// <summary>Bytes of a group of sixteen rows.</summary>
     public abstract long GroupBytes(int columns);
 
-    /// <summary>Packs the rows of a panel (16 * <see cref="PanelGroups"/>) of <paramref name="columns"/> values, row by row in <paramref name="rows"/>.</summary>
-    public abstract void Pack(ReadOnlySpan<float> rows, int columns, byte* panel);
+    /// <summary>Bytes of a row as <see cref="Pack"/> reads it: floats, or the format's own blocks.</summary>
+    public abstract int StoredRowBytes(int columns);
+
+    /// <summary>Packs the rows of a panel (16 * <see cref="PanelGroups"/>), which follow each other in <paramref name="rows"/>, into zeroed memory.</summary>
+    public abstract void Pack(ReadOnlySpan<byte> rows, int columns, byte* panel);
 
     /// <summary>Widens one row (lane 0 … 16 * <see cref="PanelGroups"/> - 1) of a panel.</summary>
     public abstract void UnpackRow(byte* panel, int lane, int columns, float* row);

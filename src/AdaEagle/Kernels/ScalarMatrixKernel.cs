@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace AdaEagle.Kernels;
 
 /// <summary>The scalar twin of <see cref="FloatMatrixKernel{TLanes,TCodec}"/>: the same sums in the plainest form, for tests and for processors without vectors.</summary>
@@ -8,7 +10,9 @@ internal sealed unsafe class ScalarMatrixKernel<TCodec> : MatrixKernel
 
     public override long GroupBytes(int columns) => FloatPanel<TCodec>.GroupBytes(columns);
 
-    public override void Pack(ReadOnlySpan<float> rows, int columns, byte* panel) => FloatPanel<TCodec>.Pack(rows, columns, panel);
+    public override int StoredRowBytes(int columns) => columns * sizeof(float);
+
+    public override void Pack(ReadOnlySpan<byte> rows, int columns, byte* panel) => FloatPanel<TCodec>.Pack(MemoryMarshal.Cast<byte, float>(rows), columns, panel);
 
     public override void UnpackRow(byte* panel, int lane, int columns, float* row) => FloatPanel<TCodec>.UnpackRow(panel, lane, columns, row);
 

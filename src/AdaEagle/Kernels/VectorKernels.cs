@@ -30,7 +30,7 @@ internal abstract unsafe class VectorKernels
         KernelPath.Avx512 => new VectorKernels<Lanes512>(),
         KernelPath.Avx2 => new VectorKernels<Lanes256>(),
         KernelPath.Vector128 => new VectorKernels<Lanes128>(),
-        KernelPath.Scalar => new VectorKernels<LanesScalar>(),
+        KernelPath.Scalar or KernelPath.Reference => new VectorKernels<LanesScalar>(),
         _ => throw new ArgumentOutOfRangeException(nameof(path)),
     };
 }

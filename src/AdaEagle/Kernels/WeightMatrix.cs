@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
 
 namespace AdaEagle.Kernels;
 
@@ -27,6 +29,9 @@ public sealed unsafe class WeightMatrix : IDisposable
     /// <summary>Fills a row: <paramref name="row"/> is its index, <paramref name="values"/> its columns, zero at the call.</summary>
     public delegate void RowReader(int row, Span<float> values);
 
+    /// <summary>Fills a row with what the kernel of its part packs: floats, or the format's blocks; zero at the call.</summary>
+    internal delegate void StoredRowReader(int row, Span<byte> stored);
+
     /// <summary>How most of the weights are kept.</summary>
     public WeightFormat Format => _parts.MaxBy(part => part.Packed.ByteLength)!.Format;
 
@@ -45,25 +50,69 @@ public sealed unsafe class WeightMatrix : IDisposable
     /// <summary>Bytes of a row of inputs after <see cref="PrepareRow"/>; 0: the floats are read as they are.</summary>
     internal int PreparedRowBytes { get; }
 
-    /// <summary>Packs a matrix row by row; a panel of rows at a time is held widened.</summary>
-    internal static WeightMatrix Create(WeightFormat format, int rows, int columns, KernelPath path, RowReader read)
+    /// <summary>Packs a matrix of a floating-point format from rows of floats. <paramref name="read"/> is called by several threads.</summary>
+    internal static WeightMatrix Create(WeightFormat format, int rows, int columns, KernelPath path, RowReader read) =>
+        Create([new MatrixPart(format, rows)], columns, path, (row, stored) => read(row, MemoryMarshal.Cast<byte, float>(stored)));
+
+    /// <summary>
+    /// Packs a matrix of parts that lie below each other, all but the last of whole panels. <paramref name="read"/> is called by several threads;
+    /// they hold a panel of stored rows each.
+    /// </summary>
+    internal static WeightMatrix Create(IReadOnlyList<MatrixPart> parts, int columns, KernelPath path, StoredRowReader read)
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
-        var part = new Part(format, MatrixKernels.For(format, path), 0, GroupsOf(rows), columns);
-        float[] values = new float[part.PanelRows * columns];
-        for (int first = 0; first < rows; first += part.PanelRows)
+        int rows = 0;
+        var made = new List<Part>();
+        try
         {
-            Array.Clear(values);
-            for (int lane = 0; lane < Math.Min(part.PanelRows, rows - first); lane++)
+            foreach ((WeightFormat format, int partRows) in parts)
             {
-                read(first + lane, values.AsSpan(lane * columns, columns));
+                ArgumentOutOfRangeException.ThrowIfNegativeOrZero(partRows, nameof(parts));
+                var part = new Part(format, MatrixKernels.For(format, path), rows / MatrixKernel.GroupRows, GroupsOf(partRows), columns);
+                made.Add(part);
+                if (rows % part.PanelRows != 0)
+                {
+                    throw new ArgumentException($"A part begins at row {rows}, inside a panel of {part.PanelRows}.", nameof(parts));
+                }
+
+                Fill(part, rows, partRows, columns, read);
+                rows += partRows;
             }
 
-            part.Kernel.Pack(values, columns, part.Group(first / MatrixKernel.GroupRows));
+            return new WeightMatrix(rows, columns, [.. made]);
         }
+        catch
+        {
+            made.ForEach(part => part.Packed.Dispose());
+            throw;
+        }
+    }
 
-        return new WeightMatrix(rows, columns, [part]);
+    private static void Fill(Part part, int firstRow, int rows, int columns, StoredRowReader read)
+    {
+        int panelRows = part.PanelRows, rowBytes = part.Kernel.StoredRowBytes(columns);
+        try
+        {
+            Parallel.For(
+                0, (rows + panelRows - 1) / panelRows, () => new byte[checked(panelRows * rowBytes)],
+                (panel, _, stored) =>
+                {
+                    int first = panel * panelRows, count = Math.Min(panelRows, rows - first);
+                    Array.Clear(stored);
+                    for (int lane = 0; lane < count; lane++)
+                    {
+                        read(firstRow + first + lane, stored.AsSpan(lane * rowBytes, rowBytes));
+                    }
+
+                    part.Kernel.Pack(stored, columns, part.Group(part.FirstGroup + (first / MatrixKernel.GroupRows)));
+                    return stored;
+                },
+                _ => { });
+        }
+        catch (AggregateException failures)
+        {
+            ExceptionDispatchInfo.Throw(failures.InnerExceptions[0]);
+        }
     }
 
     /// <summary>Widens a row into <paramref name="destination"/> (<see cref="Columns"/> floats).</summary>
@@ -147,3 +196,6 @@ public sealed unsafe class WeightMatrix : IDisposable
         public byte* Group(int group) => Packed.Bytes + ((group - firstGroup) * _groupBytes);
     }
 }
+
+/// <summary>Rows of a matrix that share a format.</summary>
+internal readonly record struct MatrixPart(WeightFormat Format, int Rows);

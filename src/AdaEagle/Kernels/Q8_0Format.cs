@@ -1,0 +1,45 @@
+using System.Runtime.CompilerServices;
+
+namespace AdaEagle.Kernels;
+
+#pragma warning disable CA1707 // The field's names.
+
+/// <summary>Q8_0: 32 weights d * q. Stored: d as a half; 32 signed bytes.</summary>
+internal readonly unsafe struct Q8_0Format : IBlockFormat
+{
+    public static int StoredLength => 32;
+
+    public static int StoredBytes => 34;
+
+    public static int CommonBytes => 0;
+
+    public static int CodeBits => 8;
+
+    public static int Offset => 0;
+
+    public static bool HasFactors => false;
+
+    public static bool HasMinimum => false;
+
+    public static void ReadCodes(byte* stored, byte* codes) => new ReadOnlySpan<byte>(stored + 2, 32).CopyTo(new Span<byte>(codes, 32));
+
+    public static void PackScales(byte* stored, byte* common, byte* scales, int lanes, int lane) => ((short*)scales)[lane] = *(short*)stored;
+
+    public static BlockScales ReadScales(byte* common, byte* scales, int lanes, int lane) => new((float)((Half*)scales)[lane]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadCommon<TRegister>(byte* common, out TRegister scale, out TRegister minimum)
+        where TRegister : struct, IRegister<TRegister> => scale = minimum = TRegister.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadScales<TRegister>(TRegister commonScale, TRegister commonMinimum, byte* scales, out TRegister scale, out TRegister minusMinimum)
+        where TRegister : struct, IRegister<TRegister>
+    {
+        scale = TRegister.LoadHalves(scales);
+        minusMinimum = TRegister.Zero;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TRegister Finish<TRegister>(TRegister sum, TRegister products, TRegister scale, TRegister minusMinimum, byte* tail)
+        where TRegister : struct, IRegister<TRegister> => TRegister.ScaleAndAdd(products, scale, (float*)tail, sum);
+}

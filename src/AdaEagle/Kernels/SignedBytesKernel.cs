@@ -1,0 +1,298 @@
+using System.Runtime.CompilerServices;
+
+namespace AdaEagle.Kernels;
+
+/// <summary>Products with signed codes of 8 bits, widened to 16 and summed by pairs in 32, or four at a time where the processor can.</summary>
+/// <remarks>One block of 32 columns after the other, half by half; a tile's sums stay in registers. The pointer to the inputs stands behind their codes when a block ends.</remarks>
+internal sealed unsafe class SignedBytesKernel<TRegister, TFormat> : TiledBlockKernel<TRegister, TFormat>
+    where TRegister : struct, IRegister<TRegister>
+    where TFormat : struct, IBlockFormat
+{
+    private static int ActivationBytes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TRegister.SignedCodesAreWide ? ActivationBlocks.WideBytes : ActivationBlocks.Bytes;
+    }
+
+    // Codes of four columns.
+    private static int StepBytes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TRegister.SignedCodesAreWide ? 8 : 4;
+    }
+
+    protected override void Tile(int rows, byte* weights, int columns, byte* activations, float* outputs, nint outputStride)
+    {
+        switch (rows)
+        {
+            case 1: Tile<Count1>(weights, columns, activations, outputs, outputStride); break;
+            case 2: Tile<Count2>(weights, columns, activations, outputs, outputStride); break;
+            case 3: Tile<Count3>(weights, columns, activations, outputs, outputStride); break;
+            case 4: Tile<Count4>(weights, columns, activations, outputs, outputStride); break;
+            case 5: Tile<Count5>(weights, columns, activations, outputs, outputStride); break;
+            case 6: Tile<Count6>(weights, columns, activations, outputs, outputStride); break;
+            case 7: Tile<Count7>(weights, columns, activations, outputs, outputStride); break;
+            case 8: Tile<Count8>(weights, columns, activations, outputs, outputStride); break;
+            default: throw new InvalidOperationException($"No tile of {rows} rows.");
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile<TRows>(byte* weights, int columns, byte* activations, float* outputs, nint outputStride)
+        where TRows : struct, ICount
+    {
+        TRegister f0 = TRegister.Zero, f1 = TRegister.Zero, f2 = TRegister.Zero, f3 = TRegister.Zero;
+        TRegister f4 = TRegister.Zero, f5 = TRegister.Zero, f6 = TRegister.Zero, f7 = TRegister.Zero;
+        byte* codes = weights, x = activations;
+        for (int left = columns / ActivationBlocks.Length; left > 0; left -= BlockLayout<TFormat>.SpanBlocks)
+        {
+            int blocks = Math.Min(left, BlockLayout<TFormat>.SpanBlocks);
+            Prefetch(codes, TRegister.Lanes * (TFormat.CommonBytes + (BlockLayout<TFormat>.ScaleBytes * BlockLayout<TFormat>.SpanBlocks)));
+            TFormat.LoadCommon(codes, out TRegister commonScale, out TRegister commonMinimum);
+            byte* scales = codes + (TRegister.Lanes * TFormat.CommonBytes);
+            codes = scales + (TRegister.Lanes * BlockLayout<TFormat>.ScaleBytes * blocks);
+            for (int block = 0; block < blocks; block++)
+            {
+                Prefetch(codes, TRegister.Lanes * BlockLayout<TFormat>.CodeBytes);
+                TRegister n0 = TRegister.Zero, n1 = TRegister.Zero, n2 = TRegister.Zero, n3 = TRegister.Zero;
+                TRegister n4 = TRegister.Zero, n5 = TRegister.Zero, n6 = TRegister.Zero, n7 = TRegister.Zero;
+                for (int half = 0; half < 2; half++)
+                {
+                    TRegister first, second;
+                    TRegister.SplitSigned(TRegister.Load(codes), out first, out second);
+                    n0 = TRegister.DotSigned(n0, first, second, x);
+
+                    if (TRows.Value > 1)
+                    {
+                        n1 = TRegister.DotSigned(n1, first, second, x + ActivationBytes);
+                    }
+
+                    if (TRows.Value > 2)
+                    {
+                        n2 = TRegister.DotSigned(n2, first, second, x + (2 * ActivationBytes));
+                    }
+
+                    if (TRows.Value > 3)
+                    {
+                        n3 = TRegister.DotSigned(n3, first, second, x + (3 * ActivationBytes));
+                    }
+
+                    if (TRows.Value > 4)
+                    {
+                        n4 = TRegister.DotSigned(n4, first, second, x + (4 * ActivationBytes));
+                    }
+
+                    if (TRows.Value > 5)
+                    {
+                        n5 = TRegister.DotSigned(n5, first, second, x + (5 * ActivationBytes));
+                    }
+
+                    if (TRows.Value > 6)
+                    {
+                        n6 = TRegister.DotSigned(n6, first, second, x + (6 * ActivationBytes));
+                    }
+
+                    if (TRows.Value > 7)
+                    {
+                        n7 = TRegister.DotSigned(n7, first, second, x + (7 * ActivationBytes));
+                    }
+
+                    TRegister.SplitSigned(TRegister.Load(codes + (4 * TRegister.Lanes)), out first, out second);
+                    n0 = TRegister.DotSigned(n0, first, second, x + StepBytes);
+
+                    if (TRows.Value > 1)
+                    {
+                        n1 = TRegister.DotSigned(n1, first, second, x + ActivationBytes + StepBytes);
+                    }
+
+                    if (TRows.Value > 2)
+                    {
+                        n2 = TRegister.DotSigned(n2, first, second, x + (2 * ActivationBytes) + StepBytes);
+                    }
+
+                    if (TRows.Value > 3)
+                    {
+                        n3 = TRegister.DotSigned(n3, first, second, x + (3 * ActivationBytes) + StepBytes);
+                    }
+
+                    if (TRows.Value > 4)
+                    {
+                        n4 = TRegister.DotSigned(n4, first, second, x + (4 * ActivationBytes) + StepBytes);
+                    }
+
+                    if (TRows.Value > 5)
+                    {
+                        n5 = TRegister.DotSigned(n5, first, second, x + (5 * ActivationBytes) + StepBytes);
+                    }
+
+                    if (TRows.Value > 6)
+                    {
+                        n6 = TRegister.DotSigned(n6, first, second, x + (6 * ActivationBytes) + StepBytes);
+                    }
+
+                    if (TRows.Value > 7)
+                    {
+                        n7 = TRegister.DotSigned(n7, first, second, x + (7 * ActivationBytes) + StepBytes);
+                    }
+
+                    TRegister.SplitSigned(TRegister.Load(codes + (8 * TRegister.Lanes)), out first, out second);
+                    n0 = TRegister.DotSigned(n0, first, second, x + (2 * StepBytes));
+
+                    if (TRows.Value > 1)
+                    {
+                        n1 = TRegister.DotSigned(n1, first, second, x + ActivationBytes + (2 * StepBytes));
+                    }
+
+                    if (TRows.Value > 2)
+                    {
+                        n2 = TRegister.DotSigned(n2, first, second, x + (2 * ActivationBytes) + (2 * StepBytes));
+                    }
+
+                    if (TRows.Value > 3)
+                    {
+                        n3 = TRegister.DotSigned(n3, first, second, x + (3 * ActivationBytes) + (2 * StepBytes));
+                    }
+
+                    if (TRows.Value > 4)
+                    {
+                        n4 = TRegister.DotSigned(n4, first, second, x + (4 * ActivationBytes) + (2 * StepBytes));
+                    }
+
+                    if (TRows.Value > 5)
+                    {
+                        n5 = TRegister.DotSigned(n5, first, second, x + (5 * ActivationBytes) + (2 * StepBytes));
+                    }
+
+                    if (TRows.Value > 6)
+                    {
+                        n6 = TRegister.DotSigned(n6, first, second, x + (6 * ActivationBytes) + (2 * StepBytes));
+                    }
+
+                    if (TRows.Value > 7)
+                    {
+                        n7 = TRegister.DotSigned(n7, first, second, x + (7 * ActivationBytes) + (2 * StepBytes));
+                    }
+
+                    TRegister.SplitSigned(TRegister.Load(codes + (12 * TRegister.Lanes)), out first, out second);
+                    n0 = TRegister.DotSigned(n0, first, second, x + (3 * StepBytes));
+
+                    if (TRows.Value > 1)
+                    {
+                        n1 = TRegister.DotSigned(n1, first, second, x + ActivationBytes + (3 * StepBytes));
+                    }
+
+                    if (TRows.Value > 2)
+                    {
+                        n2 = TRegister.DotSigned(n2, first, second, x + (2 * ActivationBytes) + (3 * StepBytes));
+                    }
+
+                    if (TRows.Value > 3)
+                    {
+                        n3 = TRegister.DotSigned(n3, first, second, x + (3 * ActivationBytes) + (3 * StepBytes));
+                    }
+
+                    if (TRows.Value > 4)
+                    {
+                        n4 = TRegister.DotSigned(n4, first, second, x + (4 * ActivationBytes) + (3 * StepBytes));
+                    }
+
+                    if (TRows.Value > 5)
+                    {
+                        n5 = TRegister.DotSigned(n5, first, second, x + (5 * ActivationBytes) + (3 * StepBytes));
+                    }
+
+                    if (TRows.Value > 6)
+                    {
+                        n6 = TRegister.DotSigned(n6, first, second, x + (6 * ActivationBytes) + (3 * StepBytes));
+                    }
+
+                    if (TRows.Value > 7)
+                    {
+                        n7 = TRegister.DotSigned(n7, first, second, x + (7 * ActivationBytes) + (3 * StepBytes));
+                    }
+
+                    codes += 16 * TRegister.Lanes;
+                    x += 4 * StepBytes;
+                }
+
+                TFormat.LoadScales(commonScale, commonMinimum, scales, out TRegister scale, out _);
+                f0 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n0, (int*)(x + 8)), scale, (float*)(x), f0);
+
+                if (TRows.Value > 1)
+                {
+                    f1 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n1, (int*)(x + ActivationBytes + 8)), scale, (float*)(x + ActivationBytes), f1);
+                }
+
+                if (TRows.Value > 2)
+                {
+                    f2 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n2, (int*)(x + (2 * ActivationBytes) + 8)), scale, (float*)(x + (2 * ActivationBytes)), f2);
+                }
+
+                if (TRows.Value > 3)
+                {
+                    f3 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n3, (int*)(x + (3 * ActivationBytes) + 8)), scale, (float*)(x + (3 * ActivationBytes)), f3);
+                }
+
+                if (TRows.Value > 4)
+                {
+                    f4 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n4, (int*)(x + (4 * ActivationBytes) + 8)), scale, (float*)(x + (4 * ActivationBytes)), f4);
+                }
+
+                if (TRows.Value > 5)
+                {
+                    f5 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n5, (int*)(x + (5 * ActivationBytes) + 8)), scale, (float*)(x + (5 * ActivationBytes)), f5);
+                }
+
+                if (TRows.Value > 6)
+                {
+                    f6 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n6, (int*)(x + (6 * ActivationBytes) + 8)), scale, (float*)(x + (6 * ActivationBytes)), f6);
+                }
+
+                if (TRows.Value > 7)
+                {
+                    f7 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n7, (int*)(x + (7 * ActivationBytes) + 8)), scale, (float*)(x + (7 * ActivationBytes)), f7);
+                }
+
+                scales += TRegister.Lanes * BlockLayout<TFormat>.ScaleBytes;
+                x += (TRows.Value * ActivationBytes) - (8 * StepBytes);
+            }
+        }
+
+        TRegister.Store(f0, outputs);
+
+        if (TRows.Value > 1)
+        {
+            TRegister.Store(f1, outputs + outputStride);
+        }
+
+        if (TRows.Value > 2)
+        {
+            TRegister.Store(f2, outputs + (2 * outputStride));
+        }
+
+        if (TRows.Value > 3)
+        {
+            TRegister.Store(f3, outputs + (3 * outputStride));
+        }
+
+        if (TRows.Value > 4)
+        {
+            TRegister.Store(f4, outputs + (4 * outputStride));
+        }
+
+        if (TRows.Value > 5)
+        {
+            TRegister.Store(f5, outputs + (5 * outputStride));
+        }
+
+        if (TRows.Value > 6)
+        {
+            TRegister.Store(f6, outputs + (6 * outputStride));
+        }
+
+        if (TRows.Value > 7)
+        {
+            TRegister.Store(f7, outputs + (7 * outputStride));
+        }
+    }
+}
