@@ -1,5 +1,6 @@
 using System.CommandLine;
 using AdaEagle.Generation;
+using AdaEagle.Kernels;
 using AdaEagle.Models;
 
 namespace AdaEagle.Cli.Arguments;
@@ -19,11 +20,13 @@ internal sealed class ModelArguments
 
     private readonly Option<WeightChoice> _weights = Values.Choice("--weights", "How weights are kept; auto is what decodes faster.", WeightChoice.Auto);
 
+    private readonly Option<CacheFormat> _cache = Values.Choice("--cache", "How keys and values are kept; f16 halves what a long context costs.", CacheFormat.F32);
+
     private readonly Option<int> _threads = Values.Whole("--threads", "Threads; 0 is one for each processor.", 0, 0, 1024);
 
     public ModelArguments(Command command)
     {
-        foreach (Option option in (Option[])[_model, _draft, _predictor, _weights, _threads])
+        foreach (Option option in (Option[])[_model, _draft, _predictor, _weights, _cache, _threads])
         {
             command.Options.Add(option);
         }
@@ -37,6 +40,7 @@ internal sealed class ModelArguments
             DraftFolder = arguments.GetValue(_draft),
             PredictorFolder = arguments.GetValue(_predictor),
             Weights = arguments.GetValue(_weights),
+            Cache = arguments.GetValue(_cache),
             Threads = arguments.GetValue(_threads),
         });
         foreach (string warning in model.Warnings)

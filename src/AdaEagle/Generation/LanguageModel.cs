@@ -76,7 +76,7 @@ public sealed class LanguageModel : IDisposable
 
         ITokenizer tokenizer = Tokenizers.Load(folder);
         ChatTemplate? template = ChatTemplate.Load(folder);
-        LlamaModel target = LlamaModel.Load(folder, options.Weights, options.Path);
+        LlamaModel target = LlamaModel.Load(folder, options.Weights, options.Path, options.Cache);
         EagleHead? head = null;
         LdlpWeights? predictor = null;
         try

@@ -15,6 +15,9 @@ public sealed record LoadOptions
     /// <summary>The draft length predictor's folder; null takes <c>ldlp/</c> in the model's folder, if it is there.</summary>
     public string? PredictorFolder { get; init; }
 
+    /// <summary>How keys and values are kept, the draft head's too: half precision halves what a long context costs in memory and in time.</summary>
+    public CacheFormat Cache { get; init; }
+
     /// <summary>Threads; 0 takes all processors.</summary>
     public int Threads { get; init; }
 

@@ -91,7 +91,7 @@ public sealed class EagleHead : IDisposable
         DecoderLayer layer = DecoderLayer.Load(loader, "layers.0.", shape, new RequiredBiases(config.QkvBias, Output: false, Mlp: false), inputNorm: false);
         loader.RequireAllUsed(name => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal));
         var rope = new RopeTable(config.HeadDimension, config.RopeTheta, config.RopeScaling);
-        return new EagleHead(config, target, embedding, ownEmbedding, fuse, fuseBias, new DecoderStack(shape, [layer], rope, target.Path));
+        return new EagleHead(config, target, embedding, ownEmbedding, fuse, fuseBias, new DecoderStack(shape, [layer], rope, target.Path, target.Cache));
     }
 
     /// <inheritdoc/>

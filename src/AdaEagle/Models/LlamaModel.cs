@@ -32,6 +32,9 @@ public sealed class LlamaModel : IDisposable
     /// <summary>How most of the weights are kept.</summary>
     public WeightFormat Format => Stack.Layers[0].GateUp.Format;
 
+    /// <summary>How its caches, and those of its draft head, keep keys and values.</summary>
+    public CacheFormat Cache => Stack.CacheLayout.Format;
+
     internal WeightMatrix Embedding { get; }
 
     internal DecoderStack Stack { get; }
@@ -46,14 +49,15 @@ public sealed class LlamaModel : IDisposable
     /// <param name="model">The folder, or a file that ends in <c>.gguf</c>.</param>
     /// <param name="weights">How the weights are kept.</param>
     /// <param name="path">The instruction set; by default the best of this processor.</param>
+    /// <param name="cache">How keys and values are kept.</param>
     /// <exception cref="ModelFormatException">It is no model that can be run; the message says why.</exception>
-    public static LlamaModel Load(string model, WeightChoice weights = WeightChoice.Auto, KernelPath? path = null)
+    public static LlamaModel Load(string model, WeightChoice weights = WeightChoice.Auto, KernelPath? path = null, CacheFormat cache = CacheFormat.F32)
     {
         ArgumentNullException.ThrowIfNull(model);
         if (GgufFile.IsGguf(model))
         {
             using GgufCheckpoint checkpoint = GgufCheckpoint.Open(model);
-            return Load(checkpoint.Config, model, checkpoint, weights, path);
+            return Load(checkpoint.Config, model, checkpoint, weights, path, cache);
         }
 
         ModelConfig config = ModelConfig.Load(model);
@@ -61,11 +65,11 @@ public sealed class LlamaModel : IDisposable
         // What can't be run is refused before any weight is looked for.
         Architecture.Of(config, configFile);
         using ITensorSource source = Checkpoint.Open(model);
-        return Load(config, configFile, source, weights, path);
+        return Load(config, configFile, source, weights, path, cache);
     }
 
     /// <summary>Loads weights that are named as in Hugging Face's checkpoints.</summary>
-    internal static LlamaModel Load(ModelConfig config, string configFile, ITensorSource source, WeightChoice weights, KernelPath? path)
+    internal static LlamaModel Load(ModelConfig config, string configFile, ITensorSource source, WeightChoice weights, KernelPath? path, CacheFormat cache = CacheFormat.F32)
     {
         Architecture architecture = Architecture.Of(config, configFile);
         var loader = new WeightLoader(source, weights, path ?? KernelPaths.Best);
@@ -85,7 +89,7 @@ public sealed class LlamaModel : IDisposable
         // Old checkpoints carry the rotary frequencies, some tied ones the LM head a second time.
         loader.RequireAllUsed(name => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal) || (tied && name == "lm_head.weight"));
         var rope = new RopeTable(config.HeadDimension, config.RopeTheta, config.RopeScaling);
-        var stack = new DecoderStack(shape, layers, rope, loader.Path);
+        var stack = new DecoderStack(shape, layers, rope, loader.Path, cache);
         return new LlamaModel(config, loader.Path, embedding, stack, finalNorm, lmHead);
     }
 

@@ -39,7 +39,7 @@ internal sealed class ReferenceModel : IDisposable
         float[][] residual = [.. tokens.Select(token => Embed(_embedding, token))];
         for (int layer = 0; layer < _config.LayerCount; layer++)
         {
-            residual = Layer(residual, _config, _tensors, $"model.layers.{layer}.");
+            residual = Layer(residual, _config, _tensors, $"model.layers.{layer}.", Window(_config, layer));
         }
 
         float[] norm = _tensors["model.norm.weight"];
@@ -55,7 +55,7 @@ internal sealed class ReferenceModel : IDisposable
         float[] embedding = _head!.Find("embed_tokens.weight") ?? _embedding;
         float[] weight = _head["fc.weight"];
         float[][] fused = [.. features.Select((feature, i) => Linear(weight, _head.Find("fc.bias"), [.. Embed(embedding, nextTokens[i]), .. feature]))];
-        return Layer(fused, _headConfig!, _head, "layers.0.");
+        return Layer(fused, _headConfig!, _head, "layers.0.", int.MaxValue);
     }
 
     /// <summary>The LDLP's number for one position.</summary>
@@ -79,33 +79,37 @@ internal sealed class ReferenceModel : IDisposable
     }
 
     // A layer without input norm (an EAGLE-1 head's first) feeds attention with the residual stream itself.
-    private static float[][] Layer(float[][] residual, ModelConfig config, Tensors tensors, string prefix)
+    private static float[][] Layer(float[][] residual, ModelConfig config, Tensors tensors, string prefix, int window)
     {
         float[]? Weight(string name) => tensors.Find(prefix + name);
         float[] Apply(string name, float[] x) => Linear(Weight(name + ".weight")!, Weight(name + ".bias"), x);
 
+        float[] HeadNorm(string name, float[] heads) => Weight(name) is not { } weight ? heads
+            : [.. heads.Chunk(config.HeadDimension).SelectMany(head => Norm(head, weight, config.NormEpsilon))];
+
         float[][] input = Weight("input_layernorm.weight") is { } norm ? [.. residual.Select(row => Norm(row, norm, config.NormEpsilon))] : residual;
-        float[][] queries = [.. input.Select((row, position) => Rotated(Apply("self_attn.q_proj", row), position, config))];
-        float[][] keys = [.. input.Select((row, position) => Rotated(Apply("self_attn.k_proj", row), position, config))];
+        float[][] queries = [.. input.Select((row, position) => Rotated(HeadNorm("self_attn.q_norm.weight", Apply("self_attn.q_proj", row)), position, config))];
+        float[][] keys = [.. input.Select((row, position) => Rotated(HeadNorm("self_attn.k_norm.weight", Apply("self_attn.k_proj", row)), position, config))];
         float[][] values = [.. input.Select(row => Apply("self_attn.v_proj", row))];
         float[] postNorm = Weight("post_attention_layernorm.weight")!;
         return [.. residual.Select((row, position) =>
         {
-            float[] attended = Add(row, Apply("self_attn.o_proj", Attend(queries[position], keys, values, position, config)));
+            float[] attended = Add(row, Apply("self_attn.o_proj", Attend(queries[position], keys, values, position, config, window)));
             float[] normed = Norm(attended, postNorm, config.NormEpsilon);
             float[] gate = Apply("mlp.gate_proj", normed), up = Apply("mlp.up_proj", normed);
             return Add(attended, Apply("mlp.down_proj", [.. gate.Select((value, k) => Silu(value) * up[k])]));
         })];
     }
 
-    private static float[] Attend(float[] query, float[][] keys, float[][] values, int position, ModelConfig config)
+    private static float[] Attend(float[] query, float[][] keys, float[][] values, int position, ModelConfig config, int window)
     {
         int width = config.HeadDimension;
+        int first = Math.Max(0, position - window + 1);
         var output = new float[query.Length];
         for (int head = 0; head < config.HeadCount; head++)
         {
             int shared = head / (config.HeadCount / config.KeyValueHeadCount) * width;
-            float[] scores = [.. keys.Take(position + 1).Select(key => Dot(query.AsSpan(head * width, width), key.AsSpan(shared, width)) / MathF.Sqrt(width))];
+            float[] scores = [.. keys.Take(position + 1).Skip(first).Select(key => Dot(query.AsSpan(head * width, width), key.AsSpan(shared, width)) / MathF.Sqrt(width))];
             float most = scores.Max();
             float[] shares = [.. scores.Select(score => MathF.Exp(score - most))];
             float sum = 0;
@@ -117,9 +121,9 @@ internal sealed class ReferenceModel : IDisposable
             for (int k = 0; k < width; k++)
             {
                 float mixed = 0;
-                for (int other = 0; other <= position; other++)
+                for (int other = first; other <= position; other++)
                 {
-                    mixed = MathF.FusedMultiplyAdd(shares[other], values[other][shared + k], mixed);
+                    mixed = MathF.FusedMultiplyAdd(shares[other - first], values[other][shared + k], mixed);
                 }
 
                 output[(head * width) + k] = mixed / sum;
@@ -128,6 +132,13 @@ internal sealed class ReferenceModel : IDisposable
 
         return output;
     }
+
+    private static int Window(ModelConfig config, int layer) => config.ModelType switch
+    {
+        "mistral" => config.SlidingWindow ?? int.MaxValue,
+        "qwen2" or "qwen3" when config.UseSlidingWindow && layer >= (config.MaxWindowLayers ?? 28) => config.SlidingWindow ?? 4096,
+        _ => int.MaxValue,
+    };
 
     private static float[] Rotated(float[] heads, int position, ModelConfig config)
     {

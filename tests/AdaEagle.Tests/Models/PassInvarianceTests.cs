@@ -18,7 +18,7 @@ public class PassInvarianceTests
     {
         var random = new Random(seed);
         ModelConfig config = RandomModels.Target(random);
-        using TinyPair pair = TinyModels.Load(config, seed, RandomModels.Type(random));
+        using TinyPair pair = TinyModels.Load(config, seed, RandomModels.Type(random), cache: RandomModels.Cache(random));
         using var pool = new WorkerPool(1);
         using var target = new LlamaTarget(pair.Target, pool, maxRows: 96, maxLogitRows: 96);
         int[] tokens = RandomModels.Tokens(random, config.VocabularySize, random.Next(60, 96));
@@ -37,7 +37,7 @@ public class PassInvarianceTests
     {
         var random = new Random(100 + seed);
         ModelConfig config = RandomModels.Target(random);
-        using TinyPair pair = TinyModels.Load(config, seed, RandomModels.Type(random));
+        using TinyPair pair = TinyModels.Load(config, seed, RandomModels.Type(random), cache: RandomModels.Cache(random));
         using var pool = new WorkerPool(1);
         using var target = new LlamaTarget(pair.Target, pool, maxRows: 96, maxLogitRows: 96);
         // Around the edge of a block, where staged rows lie in two.
@@ -72,7 +72,7 @@ public class PassInvarianceTests
     {
         var random = new Random(200 + seed);
         ModelConfig config = RandomModels.Target(random);
-        using TinyPair pair = TinyModels.Load(config, seed, RandomModels.Type(random));
+        using TinyPair pair = TinyModels.Load(config, seed, RandomModels.Type(random), cache: RandomModels.Cache(random));
         using var pool = new WorkerPool(1);
         using var target = new LlamaTarget(pair.Target, pool, maxRows: 96, maxLogitRows: 96);
         int[][] sequences = [.. Enumerable.Range(0, 4).Select(_ => RandomModels.Tokens(random, config.VocabularySize, random.Next(5, 80)))];
@@ -156,11 +156,12 @@ public class PassInvarianceTests
         var random = new Random(300 + seed);
         ModelConfig config = RandomModels.Target(random);
         TensorType type = RandomModels.Type(random);
-        int[] tokens = RandomModels.Tokens(random, config.VocabularySize, 20);
+        int[] tokens = RandomModels.Tokens(random, config.VocabularySize, 70);
         Row[]? expected = null;
+        CacheFormat cache = RandomModels.Cache(random);
         foreach (KernelPath path in KernelPaths.Available)
         {
-            using TinyPair pair = TinyModels.Load(config, seed, type, path: path);
+            using TinyPair pair = TinyModels.Load(config, seed, type, path: path, cache: cache);
             using var pool = new WorkerPool(1);
             using var target = new LlamaTarget(pair.Target, pool, maxRows: 96, maxLogitRows: 96);
             Row[] rows = Chunked(target, tokens, left => Math.Min(left, 7));

@@ -18,8 +18,8 @@ public class ReferenceAgreementTests
     {
         var random = new Random(seed);
         ModelConfig config = RandomModels.Target(random);
-        // llama3's frequencies are checked where the table is.
-        config = config.RopeScaling?.Kind == "llama3" ? config with { RopeScaling = null } : config;
+        // The frequencies of llama3 and yarn are checked where the table is.
+        config = config.RopeScaling?.Kind is "llama3" or "yarn" ? config with { RopeScaling = null } : config;
         ModelConfig headConfig = RandomModels.Head(random, config);
         bool ownEmbedding = seed % 2 == 0;
         using var folder = new Formats.TemporaryFolder();

@@ -41,12 +41,12 @@ internal static class TinyModels
     /// <summary>A random model in memory, and its head: <see cref="Write"/>, loaded, the folder deleted.</summary>
     public static TinyPair Load(
         ModelConfig config, int seed, TensorType type = TensorType.F32, ModelConfig? head = null, float scale = 0.35f, bool headEmbedding = false,
-        float mimicry = 0, KernelPath? path = null)
+        float mimicry = 0, KernelPath? path = null, CacheFormat cache = CacheFormat.F32)
     {
         string folder = Write(config, seed, type, head, scale, headEmbedding, mimicry);
         try
         {
-            LlamaModel target = LlamaModel.Load(folder, path: path);
+            LlamaModel target = LlamaModel.Load(folder, path: path, cache: cache);
             return new TinyPair(target, head is null ? null : EagleHead.Load(Path.Combine(folder, "eagle"), target));
         }
         finally
@@ -149,15 +149,23 @@ internal static class TinyModels
             yield return Norm(prefix + "input_layernorm.weight", random, type, hidden);
         }
 
+        if (inputNorm && config.ModelType == "qwen3")
+        {
+            yield return Norm(prefix + "self_attn.q_norm.weight", random, type, config.HeadDimension);
+            yield return Norm(prefix + "self_attn.k_norm.weight", random, type, config.HeadDimension);
+        }
+
+        bool queryKeyValue = config.QkvBias || (inputNorm && config.ModelType switch { "qwen2" => true, "mistral" => false, _ => config.AttentionBias });
+        bool output = config.AttentionBias && config.ModelType is "llama" or "qwen3", mlp = config.MlpBias && config.ModelType == "llama";
         (string Name, int Rows, int Columns, bool Bias)[] matrices =
         [
-            ("self_attn.q_proj", query, hidden, config.AttentionBias || config.QkvBias),
-            ("self_attn.k_proj", keyValue, hidden, config.AttentionBias || config.QkvBias),
-            ("self_attn.v_proj", keyValue, hidden, config.AttentionBias || config.QkvBias),
-            ("self_attn.o_proj", hidden, query, config.AttentionBias),
-            ("mlp.gate_proj", config.IntermediateSize, hidden, config.MlpBias),
-            ("mlp.up_proj", config.IntermediateSize, hidden, config.MlpBias),
-            ("mlp.down_proj", hidden, config.IntermediateSize, config.MlpBias),
+            ("self_attn.q_proj", query, hidden, queryKeyValue),
+            ("self_attn.k_proj", keyValue, hidden, queryKeyValue),
+            ("self_attn.v_proj", keyValue, hidden, queryKeyValue),
+            ("self_attn.o_proj", hidden, query, output),
+            ("mlp.gate_proj", config.IntermediateSize, hidden, mlp),
+            ("mlp.up_proj", config.IntermediateSize, hidden, mlp),
+            ("mlp.down_proj", hidden, config.IntermediateSize, mlp),
         ];
         foreach ((string name, int rows, int columns, bool bias) in matrices)
         {
