@@ -33,6 +33,12 @@ internal static class LdlpCommand
         AllowMultipleArgumentsPerToken = true,
         DefaultValueFactory = _ => [1.5, 2, 3, 5],
     };
+    private static readonly Option<int[]> LongestPredictions = new("--longest-prediction")
+    {
+        Description = "The longest length that is predicted, --k-max or less; of several, the one that decodes fastest in simulation is taken. Default: --k-max.",
+        HelpName = "N",
+        AllowMultipleArgumentsPerToken = true,
+    };
     private static readonly Option<int> Width = CommonOptions.Whole("--width", "Width of the layers.", 64, 16, 1 << 16);
     private static readonly Option<int> Epochs = CommonOptions.Whole("--epochs", "The most epochs.", 30, 1, 100_000);
     private static readonly Option<double?> Minutes = new("--minutes") { Description = "The most minutes a predictor is trained.", HelpName = "N" };
@@ -54,7 +60,7 @@ internal static class LdlpCommand
             "Trains the draft length predictor on greedy answers to the held-out documents, which neither target nor head has seen.",
             "adaeagle-train ldlp --target target/export --head eagle/export --corpus train.jsonl.gz --validation dev.jsonl.gz --out ldlp")
         {
-            Target, Head, CorpusFiles, ValidationFiles, Count, ValidationAnswers, AnswerMinutes, MaxTokens, MaxDraft, Lambdas, Width, Epochs, Minutes, Rate, WeightDecay, Dropout,
+            Target, Head, CorpusFiles, ValidationFiles, Count, ValidationAnswers, AnswerMinutes, MaxTokens, MaxDraft, LongestPredictions, Lambdas, Width, Epochs, Minutes, Rate, WeightDecay, Dropout,
             DraftCost, VerifyCost, Threads, Seed, Out,
         };
         command.SetAction(Run);
@@ -66,6 +72,13 @@ internal static class LdlpCommand
         double[] lambdas = arguments.GetValue(Lambdas) is { Length: > 0 } given && given.All(lambda => lambda is > 1 and <= 100)
             ? given
             : throw new CommandException("--lambda is a number above 1 (at most 100): drafting too little is dearer than drafting too much.");
+        int maxDraft = arguments.GetValue(MaxDraft);
+        int[] longest = arguments.GetValue(LongestPredictions) is { Length: > 0 } asked ? asked : [maxDraft];
+        if (longest.Any(length => length < 1 || length > maxDraft))
+        {
+            throw new CommandException($"--longest-prediction is a whole number from 1 to {maxDraft}, the --k-max.");
+        }
+
         string folder = arguments.GetRequiredValue(Out).FullName;
         using AnsweringTarget target = AnsweringTarget.Load(arguments.GetRequiredValue(Target).FullName);
         using EagleHead head = EagleHead.Load(arguments.GetRequiredValue(Head).FullName, target.Model);
@@ -89,20 +102,20 @@ internal static class LdlpCommand
         TorchLibrary.Load();
         torch.set_num_threads(arguments.GetValue(Threads));
         torch.random.manual_seed(arguments.GetValue(Seed));
-        Fit(arguments, lambdas, target, headFingerprint, training, validation, folder);
+        Fit(arguments, [.. longest.SelectMany(length => lambdas.Select(lambda => (lambda, length)))], target, headFingerprint, training, validation, folder);
         arguments.InvocationConfiguration.Output.WriteLine(Path.Combine(folder, "export"));
         return 0;
     }
 
-    private static void Fit(ParseResult arguments, double[] lambdas, AnsweringTarget target, string headFingerprint, RootTable training, RootTable? validation, string folder)
+    private static void Fit(ParseResult arguments, (double Lambda, int Longest)[] variants, AnsweringTarget target, string headFingerprint, RootTable training, RootTable? validation, string folder)
     {
         int maxDraft = arguments.GetValue(MaxDraft);
         (double draftCost, double verifyCost) = (arguments.GetValue(DraftCost), arguments.GetValue(VerifyCost));
         float[] embedding = target.Embedding();
         var tried = new List<JsonObject>();
         var curves = new List<LossSeries>();
-        (double Speed, double Lambda, string Folder)? best = null;
-        foreach (double lambda in lambdas)
+        (double Speed, double Lambda, int Longest, string Folder)? best = null;
+        foreach ((double lambda, int longest) in variants)
         {
             LdlpOptions options = new()
             {
@@ -115,18 +128,18 @@ internal static class LdlpCommand
                 Dropout = arguments.GetValue(Dropout),
                 Seed = arguments.GetValue(Seed),
             };
-            (LdlpModel model, List<LdlpEpoch> epochs) = Train(training, embedding, options);
+            (LdlpModel model, List<LdlpEpoch> epochs) = Train(training.CutTo(longest), embedding, options, longest);
             using LdlpModel trained = model;
-            string export = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"lambda-{lambda}"));
-            trained.Export(export, Config(options, maxDraft, target, headFingerprint, training));
+            string export = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"lambda-{lambda}-longest-{longest}"));
+            trained.Export(export, Config(options, maxDraft, longest, target, headFingerprint, training));
             double[] tokens = [.. epochs.Select(epoch => (double)epoch.Epoch * training.RootCount)];
-            curves.Add(new LossSeries(string.Create(CultureInfo.InvariantCulture, $"lambda {lambda}, training"), tokens, [.. epochs.Select(epoch => epoch.TrainingLoss)]));
-            curves.Add(new LossSeries(string.Create(CultureInfo.InvariantCulture, $"lambda {lambda}, kept aside"), tokens, [.. epochs.Select(epoch => epoch.AsideLoss)]));
-            (double speed, JsonObject report) = Judge(arguments.InvocationConfiguration.Error, export, target, training, validation, lambda, maxDraft, draftCost, verifyCost);
+            curves.Add(new LossSeries(string.Create(CultureInfo.InvariantCulture, $"lambda {lambda}, longest {longest}, training"), tokens, [.. epochs.Select(epoch => epoch.TrainingLoss)]));
+            curves.Add(new LossSeries(string.Create(CultureInfo.InvariantCulture, $"lambda {lambda}, longest {longest}, kept aside"), tokens, [.. epochs.Select(epoch => epoch.AsideLoss)]));
+            (double speed, JsonObject report) = Judge(arguments.InvocationConfiguration.Error, export, target, training, validation, lambda, longest, maxDraft, draftCost, verifyCost);
             tried.Add(report);
             if (best is null || speed > best.Value.Speed)
             {
-                best = (speed, lambda, export);
+                best = (speed, lambda, longest, export);
             }
         }
 
@@ -138,38 +151,39 @@ internal static class LdlpCommand
             File.Copy(Path.Combine(best!.Value.Folder, name), Path.Combine(final, name), overwrite: true);
         }
 
-        var whole = new JsonObject { ["lambda"] = best!.Value.Lambda, ["draft_cost"] = draftCost, ["verify_cost"] = verifyCost, ["tried"] = new JsonArray([.. tried]) };
+        var whole = new JsonObject { ["lambda"] = best!.Value.Lambda, ["longest_prediction"] = best.Value.Longest, ["draft_cost"] = draftCost, ["verify_cost"] = verifyCost, ["tried"] = new JsonArray([.. tried]) };
         AtomicFile.Write(Path.Combine(folder, "report.json"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(whole.ToJsonString(Json) + "\n")));
-        arguments.InvocationConfiguration.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"chosen: lambda {best.Value.Lambda}"));
+        arguments.InvocationConfiguration.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"chosen: lambda {best.Value.Lambda}, longest prediction {best.Value.Longest}"));
     }
 
-    private static (LdlpModel Model, List<LdlpEpoch> Epochs) Train(RootTable training, float[] embedding, LdlpOptions options)
+    private static (LdlpModel Model, List<LdlpEpoch> Epochs) Train(RootTable training, float[] embedding, LdlpOptions options, int longest)
     {
-        using var progress = new TrainingProgress(string.Create(CultureInfo.InvariantCulture, $"ldlp, lambda {options.Lambda}"), options.Epochs);
+        using var progress = new TrainingProgress(string.Create(CultureInfo.InvariantCulture, $"ldlp, lambda {options.Lambda}, longest {longest}"), options.Epochs);
         (LdlpModel model, List<LdlpEpoch> epochs) = LdlpTrainer.Train(training, embedding, options, (epoch, roots) => progress.Report(epoch.Epoch, epoch.TrainingLoss, roots));
         LdlpEpoch kept = epochs.MinBy(epoch => epoch.AsideLoss);
-        progress.Log(string.Create(CultureInfo.InvariantCulture, $"lambda {options.Lambda}: {epochs.Count} epochs, the best is {kept.Epoch}: loss {kept.TrainingLoss:0.000}, on answers kept aside {kept.AsideLoss:0.000}"));
+        progress.Log(string.Create(CultureInfo.InvariantCulture, $"lambda {options.Lambda}, longest {longest}: {epochs.Count} epochs, the best is {kept.Epoch}: loss {kept.TrainingLoss:0.000}, on answers kept aside {kept.AsideLoss:0.000}"));
         return (model, epochs);
     }
 
     /// <summary>Measures an exported predictor with the engine; without validation answers, on those it was trained on.</summary>
     private static (double Speed, JsonObject Report) Judge(
-        TextWriter log, string export, AnsweringTarget target, RootTable training, RootTable? validation, double lambda, int maxDraft, double draftCost, double verifyCost)
+        TextWriter log, string export, AnsweringTarget target, RootTable training, RootTable? validation, double lambda, int longest, int maxDraft, double draftCost, double verifyCost)
     {
         RootTable judged = validation ?? training;
         double[][] predictions = Predictions(export, target.Model, judged);
-        List<PredictionQuality> all = LdlpReport.Quality(judged, predictions, lambda, maxDraft, onlyVisited: false);
-        List<PredictionQuality> visited = LdlpReport.Quality(judged, predictions, lambda, maxDraft, onlyVisited: true);
-        List<PredictionQuality> own = LdlpReport.Quality(training, Predictions(export, target.Model, training), lambda, maxDraft, onlyVisited: false);
-        List<SimulationRow> simulation = LdlpReport.Simulate(judged, predictions, maxDraft, draftCost, verifyCost);
+        List<PredictionQuality> all = LdlpReport.Quality(judged, predictions, lambda, longest, onlyVisited: false);
+        List<PredictionQuality> visited = LdlpReport.Quality(judged, predictions, lambda, longest, onlyVisited: true);
+        List<PredictionQuality> own = LdlpReport.Quality(training, Predictions(export, target.Model, training), lambda, longest, onlyVisited: false);
+        List<SimulationRow> simulation = LdlpReport.Simulate(judged, predictions, longest, maxDraft, draftCost, verifyCost);
         string name = validation is null ? "training" : "validation";
         log.WriteLine(LdlpReport.Table($"{name}, all roots", all));
         log.WriteLine(LdlpReport.Table($"{name}, visited roots", visited));
         log.WriteLine(LdlpReport.Table("trained on, all roots", own.Where(row => row.Text == "all")));
-        log.WriteLine(LdlpReport.Table(string.Create(CultureInfo.InvariantCulture, $"lambda {lambda}, c {draftCost}, v {verifyCost}"), simulation));
+        log.WriteLine(LdlpReport.Table(string.Create(CultureInfo.InvariantCulture, $"lambda {lambda}, longest {longest}, c {draftCost}, v {verifyCost}"), simulation));
         var report = new JsonObject
         {
             ["lambda"] = lambda,
+            ["longest_prediction"] = longest,
             ["all_roots"] = JsonSerializer.SerializeToNode(all, Json),
             ["visited_roots"] = JsonSerializer.SerializeToNode(visited, Json),
             ["trained_on"] = JsonSerializer.SerializeToNode(own, Json),
@@ -186,9 +200,10 @@ internal static class LdlpCommand
             (double)predictor.Predict(root.Token, answer.Features.AsSpan(index * table.Hidden, table.Hidden))).ToArray())];
     }
 
-    private static Dictionary<string, JsonNode?> Config(LdlpOptions options, int maxDraft, AnsweringTarget target, string headFingerprint, RootTable training) => new()
+    private static Dictionary<string, JsonNode?> Config(LdlpOptions options, int maxDraft, int longest, AnsweringTarget target, string headFingerprint, RootTable training) => new()
     {
         ["k_max"] = maxDraft,
+        ["longest_prediction"] = longest,
         ["lambda"] = options.Lambda,
         ["target_vocabulary"] = target.Tokenizer.Fingerprint,
         ["target_weights"] = target.Fingerprint,

@@ -22,8 +22,8 @@ internal static class LdlpReport
 {
     public static readonly double[] Thresholds = [-0.2, -0.4, -0.6, -0.8, -1, -1.5, -2, -3];
 
-    /// <summary>By category, all together, and those of answers that don't loop: all roots, or only those where <c>ldlp</c> itself starts a round.</summary>
-    public static List<PredictionQuality> Quality(RootTable table, IReadOnlyList<double[]> predictions, double lambda, int maxDraft, bool onlyVisited)
+    /// <summary>By category, all together, and those of answers that don't loop: all roots, or only those where <c>ldlp</c> itself starts a round. Run lengths are cut to the longest prediction, as in training.</summary>
+    public static List<PredictionQuality> Quality(RootTable table, IReadOnlyList<double[]> predictions, double lambda, int longest, bool onlyVisited)
     {
         var points = new List<(string Category, bool IsLooping, double Predicted, int Label)>();
         for (int index = 0; index < table.Answers.Count; index++)
@@ -33,10 +33,10 @@ internal static class LdlpReport
             var visited = new List<int>();
             if (onlyVisited)
             {
-                Replay.Run(answer, predicted, ReplayPolicy.Ldlp(maxDraft), visited.Add);
+                Replay.Run(answer, predicted, ReplayPolicy.Ldlp(longest), visited.Add);
             }
 
-            points.AddRange((onlyVisited ? visited : Enumerable.Range(0, answer.Roots.Length)).Select(root => (answer.Category, answer.IsLooping, predicted[root], answer.Roots[root].Label)));
+            points.AddRange((onlyVisited ? visited : Enumerable.Range(0, answer.Roots.Length)).Select(root => (answer.Category, answer.IsLooping, predicted[root], Math.Min(answer.Roots[root].Label, longest))));
         }
 
         return
@@ -48,13 +48,13 @@ internal static class LdlpReport
     }
 
     /// <summary>Simulated decoding of fixed lengths, thresholds, the predictor with and without threshold, and the oracle.</summary>
-    public static List<SimulationRow> Simulate(RootTable table, IReadOnlyList<double[]> predictions, int maxDraft, double draftCost, double verifyCost)
+    public static List<SimulationRow> Simulate(RootTable table, IReadOnlyList<double[]> predictions, int longest, int maxDraft, double draftCost, double verifyCost)
     {
         ReplayPolicy[] policies =
         [
             .. Enumerable.Range(0, maxDraft + 1).Select(ReplayPolicy.Fixed),
             .. Thresholds.Select(threshold => ReplayPolicy.Threshold(threshold, maxDraft)),
-            .. predictions.Count > 0 ? (IEnumerable<ReplayPolicy>)[ReplayPolicy.Ldlp(maxDraft), .. Thresholds.Select(threshold => ReplayPolicy.LdlpThreshold(threshold, maxDraft))] : [],
+            .. predictions.Count > 0 ? (IEnumerable<ReplayPolicy>)[ReplayPolicy.Ldlp(longest), .. Thresholds.Select(threshold => ReplayPolicy.LdlpThreshold(threshold, longest, maxDraft))] : [],
         ];
         AnswerRoots[] plain = [.. table.Answers.Where(answer => !answer.IsLooping)];
         double[][] plainPredictions = predictions.Count > 0 ? [.. predictions.Where((_, index) => !table.Answers[index].IsLooping)] : [];

@@ -10,13 +10,13 @@ internal sealed record ReplayPolicy(string Name, Func<PredictorRoot, double, int
     public static ReplayPolicy Threshold(double threshold, int maxDraft) =>
         new(FormattableString.Invariant($"threshold:{threshold}"), (root, _) => Continue(root, 0, threshold, maxDraft));
 
-    public static ReplayPolicy Ldlp(int maxDraft) => new("ldlp", (_, predicted) => Clamp(predicted, maxDraft));
+    public static ReplayPolicy Ldlp(int longest) => new("ldlp", (_, predicted) => Clamp(predicted, longest));
 
-    public static ReplayPolicy LdlpThreshold(double threshold, int maxDraft) =>
-        new(FormattableString.Invariant($"ldlp+threshold:{threshold}"), (root, predicted) => Continue(root, Clamp(predicted, maxDraft), threshold, maxDraft));
+    public static ReplayPolicy LdlpThreshold(double threshold, int longest, int maxDraft) =>
+        new(FormattableString.Invariant($"ldlp+threshold:{threshold}"), (root, predicted) => Continue(root, Clamp(predicted, longest), threshold, maxDraft));
 
-    /// <summary>clamp(round(y), 0, k_max).</summary>
-    public static int Clamp(double predicted, int maxDraft) => (int)Math.Clamp(MathF.Round((float)predicted), 0, maxDraft);
+    /// <summary>clamp(round(y), 0, the longest prediction).</summary>
+    public static int Clamp(double predicted, int longest) => (int)Math.Clamp(MathF.Round((float)predicted), 0, longest);
 
     /// <summary>After i drafted tokens stop if i >= L and S_i &lt; T, or i = k_max; the token that crossed T stays.</summary>
     private static int Continue(PredictorRoot root, int planned, double threshold, int maxDraft)

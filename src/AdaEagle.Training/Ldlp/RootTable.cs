@@ -39,6 +39,10 @@ internal sealed class RootTable(int hidden, IReadOnlyList<AnswerRoots> answers)
         return new AnswerRoots(runs.Answer.Job, runs.Answer.Category, runs.Answer.IsLooping, runs.Answer.IsCut, roots, runs.Features[(first * hidden)..((first + roots.Length) * hidden)]);
     }
 
+    /// <summary>The same roots with run lengths cut to <paramref name="longest"/>: the labels of a predictor that asks for no more.</summary>
+    public RootTable CutTo(int longest) =>
+        new(hidden, [.. answers.Select(answer => answer with { Roots = [.. answer.Roots.Select(root => root with { Label = Math.Min(root.Label, longest) })] })]);
+
     /// <summary>The answers whose number among them passes, for a split by answer.</summary>
     public RootTable Where(Func<int, bool> chosen) => new(hidden, [.. answers.Where((_, index) => chosen(index))]);
 }

@@ -189,6 +189,7 @@ public class LoaderErrorTests
     [InlineData("""{"hidden_size": 48}""", "adaeagle_kind")]
     [InlineData("""{"adaeagle_kind": "tree", "hidden_size": 48, "width": 10, "k_max": 8}""", "adaeagle_kind")]
     [InlineData("""{"adaeagle_kind": "ldlp", "hidden_size": 48, "width": 10, "k_max": 0}""", "k_max")]
+    [InlineData("""{"adaeagle_kind": "ldlp", "hidden_size": 48, "width": 10, "k_max": 8, "longest_prediction": 9}""", "longest_prediction")]
     [InlineData("""{"adaeagle_kind": "ldlp", "hidden_size": 48, "width": -1, "k_max": 8}""", "width")]
     [InlineData("""{"adaeagle_kind": "ldlp", "hidden_size": 48, "width": 1e9, "k_max": 8}""", "width")]
     [InlineData("""{"adaeagle_kind": "ldlp", "hidden_size": 47, "width": 10, "k_max": 8}""", "hidden_size")]

@@ -84,6 +84,19 @@ public class PolicyTests
     }
 
     [Fact]
+    public void A_threshold_goes_on_beyond_the_longest_prediction_to_k_max()
+    {
+        using TinyPair pair = TinyModels.Load(TinyModels.Config, 1);
+        using LdlpWeights weights = TinyPredictors.Load(pair.Target, 1, maxDraft: 5, outputBias: 4.2f, scale: 0, longest: 2);
+        using var predictor = new DraftLengthPredictor(weights);
+        var policy = new LdlpPolicy(predictor, -9);
+        int planned = policy.Plan(new PlanContext { Feature = new float[TinyModels.Config.HiddenSize], Token = 3, Root = 4, RootIndex = 0 });
+        Assert.Equal((2, 5), (planned, policy.MaxDraft));
+        Assert.Equal(5, Draft(policy, planned, [-0.1f, -0.2f, -0.3f, -0.4f, -0.5f, -0.6f]));
+        Assert.Equal(2, Draft(new LdlpPolicy(predictor, null), planned, [-0.1f, -0.2f, -0.3f]));
+    }
+
+    [Fact]
     public void A_prediction_that_is_no_number_drafts_nothing()
     {
         using TinyPair pair = TinyModels.Load(TinyModels.Config, 1);

@@ -35,8 +35,10 @@ public class ReplayTests
         var root = new PredictorRoot(0, 4, [-0.1f, -0.5f, -0.7f, -2]);
         Assert.Equal(3, ReplayPolicy.Threshold(-0.6, 4).Length(root, double.NaN)); // the token that crossed stays
         Assert.Equal(1, ReplayPolicy.Threshold(-0.05, 4).Length(root, double.NaN));
-        Assert.Equal(4, ReplayPolicy.LdlpThreshold(-0.6, 4).Length(root, 3.6));
-        Assert.Equal(3, ReplayPolicy.LdlpThreshold(-0.6, 4).Length(root, 1.2));
+        Assert.Equal(4, ReplayPolicy.LdlpThreshold(-0.6, 4, 4).Length(root, 3.6));
+        Assert.Equal(3, ReplayPolicy.LdlpThreshold(-0.6, 4, 4).Length(root, 1.2));
+        Assert.Equal(3, ReplayPolicy.LdlpThreshold(-0.6, 2, 4).Length(root, 3.6));
+        Assert.Equal(2, ReplayPolicy.Ldlp(2).Length(root, 3.6));
         Assert.Equal((0, 4, 2, 0), (ReplayPolicy.Clamp(-3, 4), ReplayPolicy.Clamp(9, 4), ReplayPolicy.Clamp(2.4, 4), ReplayPolicy.Clamp(double.NaN, 4)));
     }
 

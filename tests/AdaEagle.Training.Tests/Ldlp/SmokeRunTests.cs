@@ -27,7 +27,7 @@ public sealed class SmokeRunTests : IDisposable
         string head = Run("eagle", "--target", target, "--corpus", corpus, "--validation", dev, "--validation-answers", "24", "--answers", "250", "--max-tokens", "40", "--steps", "160",
             "--batch", "1024", "--heads", "2", "--kv-heads", "1", "--ffn", "128", "--unroll", "2", "--products", "f32", "--out", At("eagle"));
         string predictor = Run("ldlp", "--target", target, "--head", head, "--corpus", corpus, "--validation", dev, "--answers", "60", "--validation-answers", "24", "--max-tokens", "40",
-            "--width", "16", "--lambda", "1.5", "3", "--epochs", "8", "--k-max", "6", "--out", At("ldlp"));
+            "--width", "16", "--lambda", "1.5", "3", "--longest-prediction", "4", "--epochs", "8", "--k-max", "6", "--out", At("ldlp"));
 
         double[] losses = [.. new TrainingLog(At("eagle/log.jsonl"), long.MaxValue).Entries.Select(entry => entry.Loss)];
         Assert.True(losses[^1] < 0.6 * losses[0], $"The head's loss went from {losses[0]} to {losses[^1]}.");
@@ -59,6 +59,7 @@ public sealed class SmokeRunTests : IDisposable
         Assert.Contains("--resume", Fail("eagle", "--target", target, "--corpus", corpus, "--steps", "1", "--out", At("eagle")), StringComparison.Ordinal);
         Run("eagle", "--target", target, "--corpus", corpus, "--answers-from", At("eagle/answers"), "--steps", "2", "--resume", "--batch", "1024", "--out", At("eagle"));
         Assert.Equal(162, EagleFiles.Describe(At("eagle/checkpoint.safetensors")).State.Step);
+        Assert.Contains("from 1 to 6", Fail("ldlp", "--target", target, "--head", head, "--corpus", corpus, "--k-max", "6", "--longest-prediction", "7", "--out", At("ldlp")), StringComparison.Ordinal);
         Assert.Contains("above 1", Fail("ldlp", "--target", target, "--head", head, "--corpus", corpus, "--lambda", "0.5", "--out", At("ldlp")), StringComparison.Ordinal);
     }
 

@@ -9,18 +9,19 @@ namespace AdaEagle.Speculation.Policies;
 /// <summary>
 /// The weights of the Lightweight Draft Length Predictor (LDLP, AdaEAGLE section 0.2 of the paper's facts): a three-layer MLP with residual
 /// connections on [E(t_j) ; f_j], one scalar out. The input is projected down first, y = W x + b; then y = y + silu(W_i y + b_i) three times;
-/// then the scalar, whose rounded value, held within 0 … k_max, is the draft length. Immutable and shared; <see cref="DraftLengthPredictor"/> runs it.
+/// then the scalar, whose rounded value, held within 0 … the longest prediction, is the draft length. Immutable and shared; <see cref="DraftLengthPredictor"/> runs it.
 /// </summary>
 public sealed class LdlpWeights : IDisposable
 {
     /// <summary>Residual layers.</summary>
     public const int Layers = 3;
 
-    private LdlpWeights(LlamaModel target, int width, int maxDraft, string? vocabulary, WeightMatrix input, NativeBuffer inputBias, WeightMatrix[] blocks, NativeBuffer[] blockBiases, WeightMatrix output, NativeBuffer outputBias)
+    private LdlpWeights(LlamaModel target, int width, int maxDraft, int longestPrediction, string? vocabulary, WeightMatrix input, NativeBuffer inputBias, WeightMatrix[] blocks, NativeBuffer[] blockBiases, WeightMatrix output, NativeBuffer outputBias)
     {
         Target = target;
         Width = width;
         MaxDraft = maxDraft;
+        LongestPrediction = longestPrediction;
         VocabularyFingerprint = vocabulary;
         Input = input;
         InputBias = inputBias;
@@ -36,8 +37,11 @@ public sealed class LdlpWeights : IDisposable
     /// <summary>Width of the layers.</summary>
     public int Width { get; }
 
-    /// <summary>k_max: the longest draft it was trained on.</summary>
+    /// <summary>k_max: the longest draft, at which a threshold ends one too.</summary>
     public int MaxDraft { get; }
+
+    /// <summary>The longest length it predicts, k_max or less: run lengths were cut to it in training.</summary>
+    public int LongestPrediction { get; }
 
     /// <summary>Fingerprint of the vocabulary it was trained with; null where the file has none.</summary>
     public string? VocabularyFingerprint { get; }
@@ -63,7 +67,7 @@ public sealed class LdlpWeights : IDisposable
     {
         ArgumentNullException.ThrowIfNull(target);
         string configFile = Path.Combine(folder, "config.json");
-        (int hidden, int width, int maxDraft, string? vocabulary) = ReadConfig(configFile);
+        (int hidden, int width, int maxDraft, int longest, string? vocabulary) = ReadConfig(configFile);
         if (hidden != target.Config.HiddenSize)
         {
             throw new ModelFormatException(
@@ -73,7 +77,7 @@ public sealed class LdlpWeights : IDisposable
         using ITensorSource source = Checkpoint.Open(folder);
         var loader = new WeightLoader(source, WeightChoice.Auto, target.Path);
         var weights = new LdlpWeights(
-            target, width, maxDraft, vocabulary,
+            target, width, maxDraft, longest, vocabulary,
             loader.Matrix(2 * hidden, ("input.weight", width)),
             loader.Vector(("input.bias", width)),
             [.. Enumerable.Range(0, Layers).Select(i => loader.Matrix(width, ($"blocks.{i}.weight", width)))],
@@ -93,7 +97,7 @@ public sealed class LdlpWeights : IDisposable
         }
     }
 
-    private static (int Hidden, int Width, int MaxDraft, string? Vocabulary) ReadConfig(string file)
+    private static (int Hidden, int Width, int MaxDraft, int LongestPrediction, string? Vocabulary) ReadConfig(string file)
     {
         if (!File.Exists(file))
         {
@@ -110,7 +114,9 @@ public sealed class LdlpWeights : IDisposable
             }
 
             string? vocabulary = root.TryGetProperty("target_vocabulary", out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-            return (Number("hidden_size", 1 << 20), Number("width", 1 << 16), Number("k_max", 64), vocabulary);
+            int maxDraft = Number("k_max", 64);
+            int longest = root.TryGetProperty("longest_prediction", out _) ? Number("longest_prediction", maxDraft) : maxDraft;
+            return (Number("hidden_size", 1 << 20), Number("width", 1 << 16), maxDraft, longest, vocabulary);
 
             int Number(string name, int most) =>
                 root.TryGetProperty(name, out JsonElement number) && number.ValueKind == JsonValueKind.Number && number.TryGetInt32(out int result) && result >= 1 && result <= most
@@ -147,11 +153,11 @@ public sealed unsafe class DraftLengthPredictor : IDisposable
     /// <summary>k_max.</summary>
     public int MaxDraft => _weights.MaxDraft;
 
-    /// <summary>clamp(round(y), 0, k_max); a prediction that is no number gives 0.</summary>
+    /// <summary>clamp(round(y), 0, <see cref="LdlpWeights.LongestPrediction"/>); a prediction that is no number gives 0.</summary>
     public int PredictLength(int token, ReadOnlySpan<float> feature)
     {
         float y = Predict(token, feature);
-        return float.IsNaN(y) ? 0 : (int)Math.Clamp(MathF.Round(y), 0, MaxDraft);
+        return float.IsNaN(y) ? 0 : (int)Math.Clamp(MathF.Round(y), 0, _weights.LongestPrediction);
     }
 
     /// <summary>The scalar y for [E(<paramref name="token"/>) ; <paramref name="feature"/>].</summary>
