@@ -20,13 +20,16 @@ internal sealed class ModelArguments
 
     private readonly Option<WeightChoice> _weights = Values.Choice("--weights", "How weights are kept; auto is what decodes faster.", WeightChoice.Auto);
 
+    private readonly Option<WeightFormat?> _quantize = Values.OptionalChoice(
+        "--quantize", "Format that the matrices of target, LM head and draft head are brought to; not given, they stay as they are.", WeightFormats.Quantized);
+
     private readonly Option<CacheFormat> _cache = Values.Choice("--cache", "How keys and values are kept; f16 halves what a long context costs.", CacheFormat.F32);
 
     private readonly Option<int> _threads = Values.Whole("--threads", "Threads; 0 is one for each processor.", 0, 0, 1024);
 
     public ModelArguments(Command command)
     {
-        foreach (Option option in (Option[])[_model, _draft, _predictor, _weights, _cache, _threads])
+        foreach (Option option in (Option[])[_model, _draft, _predictor, _weights, _quantize, _cache, _threads])
         {
             command.Options.Add(option);
         }
@@ -40,6 +43,7 @@ internal sealed class ModelArguments
             DraftFolder = arguments.GetValue(_draft),
             PredictorFolder = arguments.GetValue(_predictor),
             Weights = arguments.GetValue(_weights),
+            Quantize = arguments.GetValue(_quantize),
             Cache = arguments.GetValue(_cache),
             Threads = arguments.GetValue(_threads),
         });

@@ -41,6 +41,23 @@ internal static class Values
             result, ulong.TryParse(Text(result), NumberStyles.None, CultureInfo.InvariantCulture, out ulong value), value, $"a whole number from 0 to {ulong.MaxValue}"),
     };
 
+    /// <summary>One of some values of an enumeration, by their names in lower case; null if it isn't given.</summary>
+    public static Option<T?> OptionalChoice<T>(string name, string description, IReadOnlyList<T> allowed)
+        where T : struct, Enum
+    {
+        string[] names = [.. allowed.Select(value => value.ToString().ToLowerInvariant())];
+        return new(name)
+        {
+            Description = description,
+            HelpName = string.Join("|", names),
+            CustomParser = result =>
+            {
+                int index = Array.IndexOf(names, Text(result).ToLowerInvariant());
+                return Parse<T?>(result, index >= 0, index < 0 ? null : allowed[index], $"one of: {string.Join(", ", names)}");
+            },
+        };
+    }
+
     /// <summary>One of the names of an enumeration, in lower case.</summary>
     public static Option<T> Choice<T>(string name, string description, T usual)
         where T : struct, Enum

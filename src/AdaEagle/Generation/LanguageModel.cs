@@ -31,7 +31,7 @@ public sealed class LanguageModel : IDisposable
         _ownsPool = ownsPool;
         GenerationConfig? generation = GenerationConfig.Load(folder);
         EndTokens = [.. target.Config.EosTokens.Union(generation?.EosTokens ?? [])];
-        Warnings = [.. Mismatches()];
+        Warnings = [.. target.Warnings, .. (head?.Warnings ?? []).Select(warning => $"draft head: {warning}"), .. Mismatches()];
     }
 
     /// <summary>The folder it was loaded from.</summary>
@@ -55,7 +55,7 @@ public sealed class LanguageModel : IDisposable
     /// <summary>Tokens that end an output.</summary>
     public IReadOnlyList<int> EndTokens { get; }
 
-    /// <summary>What doesn't fit together, though it runs: a head trained on another vocabulary, for instance.</summary>
+    /// <summary>What is worth knowing though it runs: weights that are kept in another format than the file's, a head trained on another vocabulary.</summary>
     public IReadOnlyList<string> Warnings { get; }
 
     /// <summary>The policy of generations that name none: what decoded fastest so far (docs/experiments.md); plain decoding without a draft head.</summary>
@@ -76,7 +76,7 @@ public sealed class LanguageModel : IDisposable
 
         ITokenizer tokenizer = Tokenizers.Load(folder);
         ChatTemplate? template = ChatTemplate.Load(folder);
-        LlamaModel target = LlamaModel.Load(folder, options.Weights, options.Path, options.Cache);
+        LlamaModel target = LlamaModel.Load(folder, options.Weights, options.Path, options.Cache, options.Quantize);
         EagleHead? head = null;
         LdlpWeights? predictor = null;
         try
@@ -89,7 +89,7 @@ public sealed class LanguageModel : IDisposable
 
             if (PartFolder(folder, options.DraftFolder, "eagle") is { } draft)
             {
-                head = EagleHead.Load(draft, target, options.Weights);
+                head = EagleHead.Load(draft, target, options.Weights, options.Quantize);
             }
 
             if (PartFolder(folder, options.PredictorFolder, "ldlp") is { } ldlp)

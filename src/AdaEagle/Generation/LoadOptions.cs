@@ -9,6 +9,9 @@ public sealed record LoadOptions
     /// <summary>How weights are kept.</summary>
     public WeightChoice Weights { get; init; }
 
+    /// <summary>A format of blocks that all matrices are brought to, of the target, its LM head and the draft head; null: none.</summary>
+    public WeightFormat? Quantize { get; init; }
+
     /// <summary>The draft head's folder; null takes <c>eagle/</c> in the model's folder, if it is there.</summary>
     public string? DraftFolder { get; init; }
 

@@ -29,6 +29,13 @@ public enum WeightFormat
     Q6_K,
 }
 
+/// <summary>Groups of formats.</summary>
+public static class WeightFormats
+{
+    /// <summary>The formats in blocks of integers with common scales.</summary>
+    public static IReadOnlyList<WeightFormat> Quantized { get; } = [WeightFormat.Q8_0, WeightFormat.Q4_0, WeightFormat.Q4_K, WeightFormat.Q5_K, WeightFormat.Q6_K];
+}
+
 /// <summary>The kernels of each format and path: a new format is a file and a line here.</summary>
 internal static class MatrixKernels
 {

@@ -35,6 +35,9 @@ public sealed class EagleHead : IDisposable
     /// <summary>Bytes of weights that a draft step streams: fc, layer and LM head.</summary>
     public long StepBytes => Fuse.ByteLength + Stack.ByteLength + Target.LmHead.ByteLength;
 
+    /// <summary>Which weights are kept otherwise than the file has them, or than was asked for.</summary>
+    public IReadOnlyList<string> Warnings { get; private init; } = [];
+
     internal WeightMatrix Embedding { get; }
 
     /// <summary><c>fc</c>: columns 0 … H-1 read the embedding, H … 2H-1 the feature.</summary>
@@ -48,7 +51,7 @@ public sealed class EagleHead : IDisposable
 
     /// <summary>Loads a head's folder for <paramref name="target"/>.</summary>
     /// <exception cref="ModelFormatException">The folder holds no EAGLE-1 head for this target; the message says why.</exception>
-    public static EagleHead Load(string folder, LlamaModel target, WeightChoice weights = WeightChoice.Auto)
+    public static EagleHead Load(string folder, LlamaModel target, WeightChoice weights = WeightChoice.Auto, WeightFormat? quantize = null)
     {
         ArgumentNullException.ThrowIfNull(target);
         ModelConfig config = ModelConfig.Load(folder);
@@ -73,7 +76,7 @@ public sealed class EagleHead : IDisposable
         }
 
         DecoderLayer.RequireSupported(config, configFile);
-        var loader = new WeightLoader(source, weights, target.Path);
+        var loader = new WeightLoader(source, weights, target.Path, quantize);
         LayerShape shape = LayerShape.Of(config);
         bool bias = config.FcBias ?? true;
         if (bias != loader.Has("fc.bias"))
@@ -84,14 +87,14 @@ public sealed class EagleHead : IDisposable
         }
 
         bool ownEmbedding = loader.Has("embed_tokens.weight");
-        WeightMatrix embedding = ownEmbedding ? loader.Matrix(config.HiddenSize, ("embed_tokens.weight", config.VocabularySize)) : target.Embedding;
+        WeightMatrix embedding = ownEmbedding ? loader.Table(config.HiddenSize, "embed_tokens.weight", config.VocabularySize) : target.Embedding;
         WeightMatrix fuse = loader.Matrix(2 * config.HiddenSize, ("fc.weight", config.HiddenSize));
         NativeBuffer? fuseBias = bias ? loader.Vector(("fc.bias", config.HiddenSize)) : null;
         // EAGLE's own code reads qkv_bias and ignores attention_bias and mlp_bias, which configurations copied from a target may carry.
         DecoderLayer layer = DecoderLayer.Load(loader, "layers.0.", shape, new RequiredBiases(config.QkvBias, Output: false, Mlp: false), inputNorm: false);
         loader.RequireAllUsed(name => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal));
         var rope = new RopeTable(config.HeadDimension, config.RopeTheta, config.RopeScaling);
-        return new EagleHead(config, target, embedding, ownEmbedding, fuse, fuseBias, new DecoderStack(shape, [layer], rope, target.Path, target.Cache));
+        return new EagleHead(config, target, embedding, ownEmbedding, fuse, fuseBias, new DecoderStack(shape, [layer], rope, target.Path, target.Cache)) { Warnings = loader.Notes };
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
 using AdaEagle.Formats;
 using AdaEagle.Kernels;
 
@@ -16,45 +18,55 @@ public enum WeightChoice
     BF16,
 }
 
-/// <summary>Reads tensors of a checkpoint into packed matrices and padded vectors, and says what is missing or misshapen.</summary>
-internal sealed class WeightLoader(ITensorSource source, WeightChoice choice, KernelPath path)
+/// <summary>
+/// Reads tensors of a checkpoint into packed matrices and padded vectors, and says what is missing or misshapen. Matrices are packed one after the other, by
+/// all processors, straight from the file: what is held besides is a panel of rows for each.
+/// </summary>
+/// <remarks>
+/// A tensor is kept in its file's format where there is a kernel for it. Q5_0 and IQ4_NL are kept as Q8_0, which holds them exactly; the other block formats are
+/// rounded to Q8_0, or widened to F32 on the reference path. Tensors of one matrix that are of several formats become parts of it, each in its own, where they
+/// fill whole panels of rows, and are widened to F32 where not. <paramref name="quantize"/> asks for one format for all matrices; where its blocks don't fill a row,
+/// Q8_0 or F16 takes its place. What is not as the file has it is said once, in <see cref="Notes"/>.
+/// </remarks>
+internal sealed class WeightLoader(ITensorSource source, WeightChoice choice, KernelPath path, WeightFormat? quantize = null)
 {
     private readonly HashSet<string> _used = [];
+    private readonly Dictionary<string, int> _notes = [];
 
     public ITensorSource Source => source;
 
     public KernelPath Path => path;
 
+    /// <summary>What is kept otherwise than the file has it, or than was asked for.</summary>
+    public IReadOnlyList<string> Notes => [.. _notes.Select(note => $"{note.Value} {(note.Value == 1 ? "tensor" : "tensors")} {note.Key}")];
+
     public bool Has(string name) => source.Tensors.ContainsKey(name);
 
     /// <summary>Packs the rows of several tensors of <paramref name="columns"/> columns on top of each other.</summary>
-    public WeightMatrix Matrix(int columns, params (string Name, int Rows)[] parts)
-    {
-        RowSource[] sources = [.. parts.Select(part => new RowSource(this, part.Name, part.Rows, columns))];
-        return WeightMatrix.Create(FormatOf(sources), parts.Sum(part => part.Rows), columns, path, (row, values) =>
-        {
-            int part = 0;
-            while (row >= parts[part].Rows)
-            {
-                row -= parts[part++].Rows;
-            }
+    public WeightMatrix Matrix(int columns, params (string Name, int Rows)[] parts) => Stacked(columns, quantize, parts);
 
-            sources[part].Read(row, values);
-        });
-    }
+    /// <summary>A matrix whose rows are only looked up, such as an embedding: it is not quantised.</summary>
+    public WeightMatrix Table(int columns, string name, int rows) => Stacked(columns, null, (name, rows));
 
     /// <summary>Packs two tensors of equal shape in alternating groups of sixteen rows, each padded with zero rows: gate and up of SwiGLU.</summary>
     public WeightMatrix AlternatingMatrix(int columns, string first, string second, int rows)
     {
-        RowSource[] sources = [new(this, first, rows, columns), new(this, second, rows, columns)];
+        RowSource[] sources = [new(this, first, rows, columns, quantize), new(this, second, rows, columns, quantize)];
         int blocks = (rows + MatrixKernel.GroupRows - 1) / MatrixKernel.GroupRows;
-        return WeightMatrix.Create(FormatOf(sources), 2 * blocks * MatrixKernel.GroupRows, columns, path, (row, values) =>
+        MatrixPart[] parts = [new(sources[0].Format, 2 * blocks * MatrixKernel.GroupRows)];
+        if (sources[0].Format != sources[1].Format)
+        {
+            parts = [.. Enumerable.Range(0, 2 * blocks).Select(group => new MatrixPart(sources[group % 2].Format, MatrixKernel.GroupRows))];
+            parts = WholePanels(parts) ? parts : Widened(sources, 2 * blocks * MatrixKernel.GroupRows);
+        }
+
+        return WeightMatrix.Create(parts, columns, path, (row, stored) =>
         {
             (int group, int lane) = (row / MatrixKernel.GroupRows, row % MatrixKernel.GroupRows);
             int sourceRow = (group / 2 * MatrixKernel.GroupRows) + lane;
             if (sourceRow < rows)
             {
-                sources[group % 2].Read(sourceRow, values);
+                sources[group % 2].Read(sourceRow, stored);
             }
         });
     }
@@ -113,33 +125,121 @@ internal sealed class WeightLoader(ITensorSource source, WeightChoice choice, Ke
     private ModelFormatException NotFinite(string name, int? row) =>
         new(source.Path, name, $"{(row is { } at ? $"row {at}" : "it")} holds a number that is not finite", "the checkpoint is damaged");
 
-    private WeightFormat FormatOf(RowSource[] sources)
+    private WeightMatrix Stacked(int columns, WeightFormat? wanted, params (string Name, int Rows)[] tensors)
     {
-        bool all(TensorType type) => sources.All(tensor => tensor.Type == type);
+        RowSource[] sources = [.. tensors.Select(tensor => new RowSource(this, tensor.Name, tensor.Rows, columns, wanted))];
+        var parts = new List<MatrixPart>();
+        foreach ((RowSource tensor, int rows) in sources.Zip(tensors, (tensor, named) => (tensor, named.Rows)))
+        {
+            if (parts.Count > 0 && parts[^1].Format == tensor.Format)
+            {
+                parts[^1] = new MatrixPart(tensor.Format, parts[^1].Rows + rows);
+            }
+            else
+            {
+                parts.Add(new MatrixPart(tensor.Format, rows));
+            }
+        }
+
+        return WeightMatrix.Create(WholePanels(parts) ? parts : Widened(sources, tensors.Sum(tensor => tensor.Rows)), columns, path, (row, stored) =>
+        {
+            int index = 0;
+            while (row >= tensors[index].Rows)
+            {
+                row -= tensors[index++].Rows;
+            }
+
+            sources[index].Read(row, stored);
+        });
+    }
+
+    private bool WholePanels(IReadOnlyList<MatrixPart> parts)
+    {
+        int row = 0;
+        foreach (MatrixPart part in parts)
+        {
+            if (row % (MatrixKernels.For(part.Format, path).PanelGroups * MatrixKernel.GroupRows) != 0)
+            {
+                return false;
+            }
+
+            row += part.Rows;
+        }
+
+        return true;
+    }
+
+    private MatrixPart[] Widened(RowSource[] sources, int rows)
+    {
+        foreach (RowSource tensor in sources)
+        {
+            tensor.Format = WeightFormat.F32;
+            Note($"of one matrix are of several formats and fill no whole panels of rows: kept in F32");
+        }
+
+        return [new MatrixPart(WeightFormat.F32, rows)];
+    }
+
+    private void Note(string text) => _notes[text] = _notes.GetValueOrDefault(text) + 1;
+
+    private WeightFormat FormatOf(string name, TensorType type, int columns, WeightFormat? wanted)
+    {
+        if (wanted is { } format)
+        {
+            return Fitting(type, columns, format);
+        }
+
         switch (choice)
         {
             case WeightChoice.F32:
                 return WeightFormat.F32;
-            case WeightChoice.BF16 when !all(TensorType.BF16):
+            case WeightChoice.BF16 when type != TensorType.BF16:
                 throw new ModelFormatException(
-                    source.Path, sources.First(tensor => tensor.Type != TensorType.BF16).Name, "is not stored as BF16, and cutting it would change the model's output", "use --weights auto or f32");
-            default:
-                return all(TensorType.BF16) ? WeightFormat.BF16 : all(TensorType.F16) ? WeightFormat.F16 : WeightFormat.F32;
+                    source.Path, name, "is not stored as BF16, and cutting it would change the model's output", "use --weights auto or f32");
         }
+
+        if (Enum.TryParse(type.ToString(), out WeightFormat kept))
+        {
+            return kept;
+        }
+
+        bool exact = BlockRecoding.IsExactInQ8(type);
+        kept = exact || path != KernelPath.Reference ? WeightFormat.Q8_0 : WeightFormat.F32;
+        Note($"stored as {type} {(exact ? "are kept, exactly, as" : kept == WeightFormat.F32 ? "are widened to" : "are rounded to")} {kept}");
+        return kept;
     }
 
-    /// <summary>The rows of one tensor, widened one at a time.</summary>
+    private WeightFormat Fitting(TensorType type, int columns, WeightFormat wanted)
+    {
+        if (columns % StoredAs(wanted).BlockLength() == 0)
+        {
+            return wanted;
+        }
+
+        WeightFormat instead = columns % TensorType.Q8_0.BlockLength() == 0 ? WeightFormat.Q8_0 : type == TensorType.BF16 ? WeightFormat.BF16 : WeightFormat.F16;
+        Note($"with rows of {columns} are kept as {instead}: blocks of {wanted} don't fill them");
+        return instead;
+    }
+
+    // The formats have one name in files and in memory.
+    private static TensorType StoredAs(WeightFormat format) => Enum.Parse<TensorType>(format.ToString());
+
+    /// <summary>The rows of one tensor, in the form that its matrix is packed from. Thread-safe.</summary>
     private sealed class RowSource
     {
         private readonly WeightLoader _loader;
         private readonly ITensorSource _source;
-        private readonly byte[] _bytes;
+        private readonly string _name;
+        private readonly TensorType _type;
+        private readonly int _columns;
+        private readonly int _rowBytes;
 
-        public RowSource(WeightLoader loader, string name, int rows, int columns)
+        public RowSource(WeightLoader loader, string name, int rows, int columns, WeightFormat? wanted)
         {
             _loader = loader;
             _source = loader.Source;
-            Name = name;
+            _name = name;
+            _columns = columns;
             loader.MarkUsed(name);
             if (!_source.Tensors.TryGetValue(name, out TensorInfo? info))
             {
@@ -152,28 +252,86 @@ internal sealed class WeightLoader(ITensorSource source, WeightChoice choice, Ke
                     _source.Path, name, $"has shape [{string.Join(", ", info.Shape)}] instead of [{rows}, {columns}]", "config.json and weights do not belong together");
             }
 
-            if (info.Type is not (TensorType.F32 or TensorType.F16 or TensorType.BF16))
+            if (!info.Type.IsBlock() && info.Type is not (TensorType.F32 or TensorType.F16 or TensorType.BF16))
             {
-                throw new ModelFormatException(_source.Path, name, $"is stored as {info.Type}", "supported for weights: F32, F16, BF16");
+                throw new ModelFormatException(
+                    _source.Path, name, $"is stored as {info.Type}",
+                    $"supported for weights: F32, F16, BF16, {string.Join(", ", Enum.GetValues<TensorType>().Where(type => type.IsBlock()))}");
             }
 
-            Type = info.Type;
-            _bytes = new byte[checked(columns * info.Type.ByteSize())];
+            _type = info.Type;
+            _rowBytes = checked((int)_type.RowBytes(columns));
+            Format = loader.FormatOf(name, _type, columns, wanted);
         }
 
-        public string Name { get; }
+        /// <summary>How the tensor is kept.</summary>
+        public WeightFormat Format { get; set; }
 
-        public TensorType Type { get; }
-
-        public void Read(int row, Span<float> values)
+        public void Read(int row, Span<byte> stored)
         {
-            _source.Read(Name, (long)row * _bytes.Length, _bytes);
-            FloatConversion.Widen(Type, _bytes, values);
+            TensorType target = StoredAs(Format);
+            if (target == _type && target.IsBlock())
+            {
+                _source.Read(_name, (long)row * _rowBytes, stored);
+                CheckScales(row, stored);
+                return;
+            }
+
+            byte[] bytes = ArrayPool<byte>.Shared.Rent(_rowBytes);
+            float[] widened = ArrayPool<float>.Shared.Rent(_columns);
+            try
+            {
+                Span<byte> read = bytes.AsSpan(0, _rowBytes);
+                _source.Read(_name, (long)row * _rowBytes, read);
+                // Matrices of floating-point formats are packed from floats.
+                Span<float> values = target.IsBlock() ? widened.AsSpan(0, _columns) : MemoryMarshal.Cast<byte, float>(stored);
+                FloatConversion.Widen(_type, read, values);
+                CheckValues(row, values, Format == WeightFormat.F16 ? (float)Half.MaxValue : float.MaxValue);
+                if (target.IsBlock())
+                {
+                    BlockRecoding.Encode(_type, read, values, target, stored);
+                }
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(bytes);
+                ArrayPool<float>.Shared.Return(widened);
+            }
+        }
+
+        private void CheckValues(int row, ReadOnlySpan<float> values, float largest)
+        {
             foreach (float value in values)
             {
                 if (!float.IsFinite(value))
                 {
-                    throw _loader.NotFinite(Name, row);
+                    throw _loader.NotFinite(_name, row);
+                }
+
+                if (Math.Abs(value) > largest)
+                {
+                    throw new ModelFormatException(_source.Path, _name, $"row {row} holds {value}, which F16 can't", "load it without quantising");
+                }
+            }
+        }
+
+        // Codes are integers: blocks are finite where their scales are.
+        private void CheckScales(int row, ReadOnlySpan<byte> stored)
+        {
+            (int at, int count) = _type switch
+            {
+                TensorType.Q4_K or TensorType.Q5_K => (0, 2),
+                TensorType.Q6_K => (_type.BlockBytes() - sizeof(ushort), 1),
+                _ => (0, 1),
+            };
+            for (; at < stored.Length; at += _type.BlockBytes())
+            {
+                foreach (Half scale in MemoryMarshal.Cast<byte, Half>(stored.Slice(at, count * sizeof(ushort))))
+                {
+                    if (!Half.IsFinite(scale))
+                    {
+                        throw _loader.NotFinite(_name, row);
+                    }
                 }
             }
         }

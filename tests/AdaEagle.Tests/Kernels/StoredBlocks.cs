@@ -17,7 +17,7 @@ internal sealed unsafe class StoredBlocks
         _rowBytes = (int)Type.RowBytes(columns);
     }
 
-    public static IReadOnlyList<WeightFormat> Formats { get; } = [.. Enum.GetValues<WeightFormat>().Where(format => Enum.Parse<TensorType>(format.ToString()).IsBlock())];
+    public static IReadOnlyList<WeightFormat> Formats => WeightFormats.Quantized;
 
     /// <summary>What the main scale of a block may be.</summary>
     public static IReadOnlyList<Half> Extremes { get; } =
