@@ -65,8 +65,8 @@ internal abstract unsafe class AttentionKernels
         (KernelPath.Avx2, CacheFormat.F16) => new AttentionKernels<Lanes256, F16Codec>(),
         (KernelPath.Vector128, CacheFormat.F32) => new AttentionKernels<Lanes128, F32Codec>(),
         (KernelPath.Vector128, CacheFormat.F16) => new AttentionKernels<Lanes128, F16Codec>(),
-        (KernelPath.Scalar, CacheFormat.F32) => new AttentionKernels<LanesScalar, F32Codec>(),
-        (KernelPath.Scalar, CacheFormat.F16) => new AttentionKernels<LanesScalar, F16Codec>(),
+        (KernelPath.Scalar or KernelPath.Reference, CacheFormat.F32) => new AttentionKernels<LanesScalar, F32Codec>(),
+        (KernelPath.Scalar or KernelPath.Reference, CacheFormat.F16) => new AttentionKernels<LanesScalar, F16Codec>(),
         _ => throw new ArgumentOutOfRangeException(nameof(path)),
     };
 }
