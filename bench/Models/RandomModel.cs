@@ -53,6 +53,8 @@ internal static class RandomModel
 
     private static ModelConfig Config(int hidden, int layers, LayerShape layer, int vocabulary, TensorType type, ModelConfig? tokens) => new()
     {
+        // Room for the longest context that is measured, and for what is decoded behind it.
+        MaxPositions = 8192,
         ModelType = "llama",
         Architectures = ["LlamaForCausalLM"],
         HiddenSize = hidden,
