@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using AdaEagle.Cli.Bench;
 using AdaEagle.Cli.Chat;
+using AdaEagle.Cli.Convert;
 using AdaEagle.Cli.Generate;
 using AdaEagle.Cli.Inspect;
 using AdaEagle.Formats;
@@ -68,6 +69,7 @@ internal static class CommandLine
             GenerateCommand.Create(terminal),
             ChatCommand.Create(terminal),
             InspectCommand.Create(terminal),
+            ConvertCommand.Create(terminal),
             BenchCommand.Create(terminal),
         };
         root.HelpName = Tool;

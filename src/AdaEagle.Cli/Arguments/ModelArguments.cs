@@ -10,8 +10,8 @@ internal sealed class ModelArguments
 {
     private readonly Option<string?> _model = new("--model")
     {
-        Description = "Model folder in Hugging Face's layout; eagle/ and ldlp/ in it are its draft head and draft length predictor. Default: models/default.",
-        HelpName = "DIR",
+        Description = "Model folder in Hugging Face's layout, with eagle/ and ldlp/ as its draft head and draft length predictor, or a .gguf file. Default: models/default.",
+        HelpName = "PATH",
     };
 
     private readonly Option<string?> _draft = new("--draft") { Description = "Folder of the EAGLE draft head, if not eagle/ in the model's.", HelpName = "DIR" };

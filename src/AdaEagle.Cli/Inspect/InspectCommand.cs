@@ -13,7 +13,7 @@ internal static class InspectCommand
         var json = Values.Flag("--json", "Prints the description as JSON.");
         var command = new CommandWithExamples("inspect", $"Describes a file or folder: {Inspector.Readable}.")
         {
-            Examples = ["adaeagle inspect models/default", "adaeagle inspect --json models/default/eagle/model.safetensors", "adaeagle inspect bench.jsonl"],
+            Examples = ["adaeagle inspect models/default", "adaeagle inspect model.gguf", "adaeagle inspect --json models/default/eagle/model.safetensors", "adaeagle inspect bench.jsonl"],
         };
         command.Arguments.Add(path);
         command.Options.Add(json);

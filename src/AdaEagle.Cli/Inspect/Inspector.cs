@@ -8,11 +8,12 @@ internal static class Inspector
 {
     /// <summary>What can be described, for messages.</summary>
     public const string Readable =
-        "a model's, draft head's or predictor's folder, .safetensors, PyTorch's .bin, tokenizer.json, config.json, generation_config.json, a chat template, or .jsonl (also packed with gzip) of questions or documents";
+        "a model's, draft head's or predictor's folder, .gguf, .safetensors, PyTorch's .bin, tokenizer.json, config.json, generation_config.json, a chat template, or .jsonl (also packed with gzip) of questions or documents";
 
     // By what a file's name ends with; the first that fits counts.
     private static readonly (string End, Func<string, JsonObject> Describe)[] s_files =
     [
+        (".gguf", GgufFiles.Describe),
         (".safetensors", path => Tensors(path, SafeTensors.Open)),
         (".bin", path => Tensors(path, TorchCheckpoint.Open)),
         ("generation_config.json", path => Texts.GenerationConfig(path)),
@@ -58,6 +59,12 @@ internal static class Inspector
         ["type"] = group.Key.ToString(), ["tensors"] = group.Count(), ["bytes"] = group.Sum(tensor => tensor.ByteLength),
     })];
 
+    /// <summary>Every tensor.</summary>
+    public static JsonArray Tensors(ITensorSource source) => [.. source.Tensors.Values.Select(tensor => (JsonNode)new JsonObject
+    {
+        ["name"] = tensor.Name, ["type"] = tensor.Type.ToString(), ["shape"] = new JsonArray([.. tensor.Shape.Select(size => (JsonNode)size)]), ["bytes"] = tensor.ByteLength,
+    })];
+
     private static JsonObject Tensors(string path, Func<string, ITensorSource> open)
     {
         using ITensorSource source = open(path);
@@ -69,10 +76,7 @@ internal static class Inspector
             description["metadata"] = new JsonObject(source.Metadata.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value)));
         }
 
-        description["tensors"] = new JsonArray([.. source.Tensors.Values.Select(tensor => new JsonObject
-        {
-            ["name"] = tensor.Name, ["type"] = tensor.Type.ToString(), ["shape"] = new JsonArray([.. tensor.Shape.Select(size => (JsonNode)size)]), ["bytes"] = tensor.ByteLength,
-        })]);
+        description["tensors"] = Tensors(source);
         return description;
     }
 

@@ -43,13 +43,34 @@ internal static class Models
         return description;
     }
 
+    /// <summary>Bytes of weights that a pass over one row streams, as they are stored: layers and LM head.</summary>
+    public static long PassBytes(ITensorSource source) => LayerBytes(source) + LmHeadBytes(source);
+
+    /// <summary>Adds what a configuration says.</summary>
+    public static void Add(JsonObject description, ModelConfig config)
+    {
+        description["model_type"] = config.ModelType;
+        description["architectures"] = new JsonArray([.. config.Architectures.Select(name => (JsonNode)name)]);
+        description["hidden_size"] = config.HiddenSize;
+        description["layers"] = config.LayerCount;
+        description["heads"] = config.HeadCount;
+        description["key_value_heads"] = config.KeyValueHeadCount;
+        description["head_dimension"] = config.HeadDimension;
+        description["intermediate_size"] = config.IntermediateSize;
+        description["vocabulary"] = config.VocabularySize;
+        description["context"] = config.MaxPositions;
+        description["rope"] = config.RopeScaling is { } scaling ? $"theta {config.RopeTheta:R}, {scaling.Kind} scaling by {scaling.Factor:R}" : $"theta {config.RopeTheta:R}";
+        description["tied_embeddings"] = config.TieWordEmbeddings;
+        description["trained_with_vocabulary"] = config.VocabularyFingerprint;
+    }
+
     private static JsonObject Model(string path, ITensorSource source)
     {
         ModelConfig config = ModelConfig.Load(path);
         JsonObject description = Inspector.Begin("model", path);
         Add(description, config);
         long lmHead = LmHeadBytes(source);
-        long pass = LayerBytes(source) + lmHead;
+        long pass = PassBytes(source);
         description["parameters"] = ModelFacts.Parameters(source, config.TieWordEmbeddings);
         description["formats"] = Inspector.Formats(source);
         description["pass_bytes"] = pass;
@@ -98,23 +119,6 @@ internal static class Models
 
     private static JsonObject? Part(string path, string name, Func<string, JsonObject> describe) =>
         Directory.Exists(Path.Combine(path, name)) ? describe(Path.Combine(path, name)) : null;
-
-    private static void Add(JsonObject description, ModelConfig config)
-    {
-        description["model_type"] = config.ModelType;
-        description["architectures"] = new JsonArray([.. config.Architectures.Select(name => (JsonNode)name)]);
-        description["hidden_size"] = config.HiddenSize;
-        description["layers"] = config.LayerCount;
-        description["heads"] = config.HeadCount;
-        description["key_value_heads"] = config.KeyValueHeadCount;
-        description["head_dimension"] = config.HeadDimension;
-        description["intermediate_size"] = config.IntermediateSize;
-        description["vocabulary"] = config.VocabularySize;
-        description["context"] = config.MaxPositions;
-        description["rope"] = config.RopeScaling is { } scaling ? $"theta {config.RopeTheta:R}, {scaling.Kind} scaling by {scaling.Factor:R}" : $"theta {config.RopeTheta:R}";
-        description["tied_embeddings"] = config.TieWordEmbeddings;
-        description["trained_with_vocabulary"] = config.VocabularyFingerprint;
-    }
 
     private static string ConfigFile(string folder) => Path.Combine(folder, "config.json");
 

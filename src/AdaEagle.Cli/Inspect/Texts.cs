@@ -10,9 +10,11 @@ internal static class Texts
 {
     private const int MostTokens = 64;
 
-    public static JsonObject Tokenizer(string file)
+    public static JsonObject Tokenizer(string file) => Tokenizer(HuggingFaceTokenizer.LoadFile(file), file);
+
+    /// <summary>Describes a tokenizer from a file.</summary>
+    public static JsonObject Tokenizer(ITokenizer tokenizer, string file)
     {
-        var tokenizer = HuggingFaceTokenizer.LoadFile(file);
         int[] special = [.. Enumerable.Range(0, tokenizer.VocabularySize).Where(tokenizer.IsSpecial)];
         JsonObject description = Inspector.Begin("tokenizer", file);
         description["vocabulary"] = tokenizer.VocabularySize;
@@ -27,14 +29,12 @@ internal static class Texts
     public static JsonObject Template(string folder) =>
         TemplateOrNull(folder) ?? throw new ModelFormatException(folder, null, "there is no chat template in the folder", "It would be chat_template.jinja, or chat_template in tokenizer_config.json");
 
-    public static JsonObject? TemplateOrNull(string folder)
-    {
-        if (ChatTemplate.Load(folder) is not { } template)
-        {
-            return null;
-        }
+    public static JsonObject? TemplateOrNull(string folder) => ChatTemplate.Load(folder) is { } template ? Template(template, folder) : null;
 
-        JsonObject description = Inspector.Begin("chat template", folder);
+    /// <summary>Describes a chat template from a folder or file.</summary>
+    public static JsonObject Template(ChatTemplate template, string path)
+    {
+        JsonObject description = Inspector.Begin("chat template", path);
         description["characters"] = template.Source.Length;
         description["special_tokens"] = new JsonObject(template.SpecialTokens.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value)));
         description["example"] = Example(template);

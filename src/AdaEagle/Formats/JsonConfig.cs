@@ -169,6 +169,9 @@ internal sealed class JsonConfig
     /// <summary>True if the key is there and not null.</summary>
     public bool Has(string key) => Find(key) is not null;
 
+    /// <summary>What kind of value a key has; undefined if it is absent.</summary>
+    public JsonValueKind Kind(string key) => _object.TryGetProperty(key, out JsonElement value) ? value.ValueKind : JsonValueKind.Undefined;
+
     /// <summary>True if the key is there, even with null.</summary>
     public bool Mentions(string key) => _object.TryGetProperty(key, out _);
 

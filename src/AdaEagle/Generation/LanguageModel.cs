@@ -10,7 +10,7 @@ using AdaEagle.Tokenization;
 namespace AdaEagle.Generation;
 
 /// <summary>
-/// A model folder, loaded: target, tokenizer, chat template, and where present draft head and draft length predictor. Thread-safe: several
+/// A model folder or GGUF file, loaded: target, tokenizer, chat template, and where present draft head and draft length predictor. Thread-safe: several
 /// generations may run at once; they share the weights and take turns pass by pass.
 /// </summary>
 public sealed class LanguageModel : IDisposable
@@ -19,22 +19,21 @@ public sealed class LanguageModel : IDisposable
     private readonly bool _ownsPool;
     private volatile bool _disposed;
 
-    private LanguageModel(string folder, LlamaModel target, ITokenizer tokenizer, ChatTemplate? template, EagleHead? head, LdlpWeights? predictor, WorkerPool pool, bool ownsPool)
+    private LanguageModel(string folder, ModelSource source, EagleHead? head, LdlpWeights? predictor, WorkerPool pool, bool ownsPool)
     {
         Folder = folder;
-        Target = target;
-        Tokenizer = tokenizer;
-        Template = template;
+        Target = source.Target;
+        Tokenizer = source.Tokenizer;
+        Template = source.Template;
         Head = head;
         Predictor = predictor;
         Pool = pool;
         _ownsPool = ownsPool;
-        GenerationConfig? generation = GenerationConfig.Load(folder);
-        EndTokens = [.. target.Config.EosTokens.Union(generation?.EosTokens ?? [])];
-        Warnings = [.. target.Warnings, .. (head?.Warnings ?? []).Select(warning => $"draft head: {warning}"), .. Mismatches()];
+        EndTokens = source.EndTokens;
+        Warnings = [.. Target.Warnings, .. (head?.Warnings ?? []).Select(warning => $"draft head: {warning}"), .. Mismatches()];
     }
 
-    /// <summary>The folder it was loaded from.</summary>
+    /// <summary>The folder or file it was loaded from.</summary>
     public string Folder { get; }
 
     /// <summary>The model whose output counts.</summary>
@@ -43,7 +42,7 @@ public sealed class LanguageModel : IDisposable
     /// <summary>The tokenizer.</summary>
     public ITokenizer Tokenizer { get; }
 
-    /// <summary>The chat template, if the folder has one.</summary>
+    /// <summary>The chat template, if there is one.</summary>
     public ChatTemplate? Template { get; }
 
     /// <summary>The draft head, if there is one.</summary>
@@ -63,42 +62,33 @@ public sealed class LanguageModel : IDisposable
 
     internal WorkerPool Pool { get; }
 
-    /// <summary>Loads a Hugging Face folder; <c>eagle/</c> and <c>ldlp/</c> in it, or the folders that the options name, are loaded too.</summary>
+    /// <summary>
+    /// Loads a Hugging Face folder, or a GGUF file with its tokenizer and chat template. <c>eagle/</c> and <c>ldlp/</c> in a folder, or the folders that
+    /// the options name, are loaded too.
+    /// </summary>
     /// <exception cref="ModelFormatException">Something in it can't be used; the message names file, place and remedy.</exception>
-    public static LanguageModel Load(string folder, LoadOptions? options = null)
+    public static LanguageModel Load(string path, LoadOptions? options = null)
     {
-        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(path);
         options ??= new LoadOptions();
-        if (!Directory.Exists(folder))
-        {
-            throw new ModelFormatException(folder, null, "there is no such folder", "name a folder in Hugging Face's layout: config.json, model.safetensors, tokenizer.json");
-        }
-
-        ITokenizer tokenizer = Tokenizers.Load(folder);
-        ChatTemplate? template = ChatTemplate.Load(folder);
-        LlamaModel target = LlamaModel.Load(folder, options.Weights, options.Path, options.Cache, options.Quantize);
+        var source = ModelSource.Load(path, options);
+        LlamaModel target = source.Target;
         EagleHead? head = null;
         LdlpWeights? predictor = null;
         try
         {
-            if (tokenizer.VocabularySize > target.Config.VocabularySize)
-            {
-                throw new ModelFormatException(
-                    Path.Combine(folder, "tokenizer.json"), null, $"has {tokenizer.VocabularySize} tokens, the model {target.Config.VocabularySize}", "tokenizer and model do not belong together");
-            }
-
-            if (PartFolder(folder, options.DraftFolder, "eagle") is { } draft)
+            if (PartFolder(path, options.DraftFolder, "eagle") is { } draft)
             {
                 head = EagleHead.Load(draft, target, options.Weights, options.Quantize);
             }
 
-            if (PartFolder(folder, options.PredictorFolder, "ldlp") is { } ldlp)
+            if (PartFolder(path, options.PredictorFolder, "ldlp") is { } ldlp)
             {
                 predictor = LdlpWeights.Load(ldlp, target);
             }
 
             bool own = options.Threads > 0;
-            return new LanguageModel(folder, target, tokenizer, template, head, predictor, own ? new WorkerPool(options.Threads) : WorkerPool.Shared, own);
+            return new LanguageModel(path, source, head, predictor, own ? new WorkerPool(options.Threads) : WorkerPool.Shared, own);
         }
         catch
         {
@@ -174,7 +164,7 @@ public sealed class LanguageModel : IDisposable
         }
     }
 
-    /// <summary>The tokens of a prompt: through the chat template, if the folder has one and the options don't say raw.</summary>
+    /// <summary>The tokens of a prompt: through the chat template, if there is one and the options don't say raw.</summary>
     public IReadOnlyList<int> Encode(string prompt, GenerationOptions options)
     {
         ArgumentNullException.ThrowIfNull(prompt);
@@ -187,7 +177,7 @@ public sealed class LanguageModel : IDisposable
     {
         if (Template is null)
         {
-            throw new InvalidOperationException($"{Folder} has no chat template (chat_template in tokenizer_config.json): use raw prompts.");
+            throw new InvalidOperationException($"{Folder} has no chat template (chat_template in tokenizer_config.json, tokenizer.chat_template in a GGUF file): use raw prompts.");
         }
 
         return Tokenizer.Encode(Template.Render(messages, addGenerationPrompt: true));

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using AdaEagle.Formats;
+using AdaEagle.Tokenization;
 
 namespace AdaEagle.Tests.Formats;
 
@@ -34,7 +35,7 @@ public class GgufModelTests
     }
 
     [Fact]
-    public void End_tokens_are_those_that_llama_cpp_finds()
+    public void Vocabulary_and_end_tokens_are_those_that_llama_cpp_finds()
     {
         int cases = 0;
         foreach (string path in Files())
@@ -49,7 +50,7 @@ public class GgufModelTests
             JsonElement vocabulary = expected.RootElement.GetProperty("vocab");
             ModelConfig config = GgufConfig.Read(file);
             Assert.Equal(vocabulary.GetProperty("n_tokens").GetInt32(), config.VocabularySize);
-            Assert.Equal(vocabulary.GetProperty("eog").EnumerateArray().Select(id => id.GetInt32()).Order(), config.EosTokens.Order());
+            Assert.Equal(vocabulary.GetProperty("eog").EnumerateArray().Select(id => id.GetInt32()).Order(), config.EosTokens.Union(GgufTokenizer.Load(file).EndTokens).Order());
             cases++;
         }
 

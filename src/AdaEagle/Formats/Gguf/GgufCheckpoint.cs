@@ -7,7 +7,6 @@ namespace AdaEagle.Formats;
 /// </summary>
 public sealed class GgufCheckpoint : ITensorSource
 {
-    private readonly GgufFile _file;
     private readonly Dictionary<string, string> _names;
     private readonly bool _interleaved;
 
@@ -19,7 +18,7 @@ public sealed class GgufCheckpoint : ITensorSource
     {
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(config);
-        _file = file;
+        File = file;
         Config = config;
         _interleaved = file.Values.Text("general.architecture") == "llama";
         _names = [];
@@ -49,17 +48,20 @@ public sealed class GgufCheckpoint : ITensorSource
         Tensors = tensors;
     }
 
+    /// <summary>The file.</summary>
+    public GgufFile File { get; }
+
     /// <summary>The model's configuration.</summary>
     public ModelConfig Config { get; }
 
     /// <inheritdoc/>
-    public string Path => _file.Path;
+    public string Path => File.Path;
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, TensorInfo> Tensors { get; }
 
     /// <inheritdoc/>
-    public IReadOnlyDictionary<string, string> Metadata => _file.Metadata;
+    public IReadOnlyDictionary<string, string> Metadata => File.Metadata;
 
     /// <summary>Opens a GGUF file as a model.</summary>
     /// <exception cref="ModelFormatException">The file is broken, or no model of a supported architecture.</exception>
@@ -84,7 +86,7 @@ public sealed class GgufCheckpoint : ITensorSource
         string stored = _names[name];
         if (!IsReordered(stored))
         {
-            _file.Read(stored, byteOffset, destination);
+            File.Read(stored, byteOffset, destination);
             return;
         }
 
@@ -94,14 +96,14 @@ public sealed class GgufCheckpoint : ITensorSource
         {
             (long row, long within) = Math.DivRem(byteOffset, rowBytes);
             int count = (int)Math.Min(destination.Length, rowBytes - within);
-            _file.Read(stored, (StoredRow(row) * rowBytes) + within, destination[..count]);
+            File.Read(stored, (StoredRow(row) * rowBytes) + within, destination[..count]);
             destination = destination[count..];
             byteOffset += count;
         }
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _file.Dispose();
+    public void Dispose() => File.Dispose();
 
     /// <summary>Where a GGUF file of architecture llama has a row of queries or keys.</summary>
     internal static long InterleavedRow(long row, int headDimension)

@@ -17,16 +17,14 @@ public static class GgufConfig
 
     private static readonly string[] s_architectures = ["llama", "qwen2", "qwen3"];
 
+    private static readonly string[] s_endKeys = ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"];
+
     // Keys of other members of the family that change what a model computes, with the value that changes nothing.
     private static readonly (string Key, double Neutral)[] s_unsupported =
     [
         ("expert_count", 0), ("attention.clamp_kqv", 0), ("attention.max_alibi_bias", 0), ("attn_logit_softcapping", 0), ("final_logit_softcapping", 0),
         ("logit_scale", 0), ("embedding_scale", 0), ("residual_scale", 0), ("attention.scale", 0),
     ];
-
-    // Texts of tokens that end an answer, whatever the keys say: files name one end token, chat models have several.
-    private static readonly string[] s_endTexts =
-        ["<|eot_id|>", "<|im_end|>", "<|end|>", "<|endoftext|>", "<|end_of_text|>", "<|eom_id|>", "<end_of_turn>", "<EOT>", "[EOS]", "[EOT]", "<|return|>", "<|call|>", "<|end_of_turn|>"];
 
     /// <summary>Reads the configuration.</summary>
     /// <exception cref="ModelFormatException">The architecture is not supported, or a value is missing, of the wrong type or impossible.</exception>
@@ -171,28 +169,15 @@ public static class GgufConfig
 
     private static int? BeginToken(GgufMetadata values, int vocabulary) =>
         values.Int(BeginTokenKey, 0, vocabulary - 1)
-        ?? (values.Flag("tokenizer.ggml.add_bos_token") == true ? values.Int("tokenizer.ggml.bos_token_id", 0, vocabulary - 1) : null);
+        ?? (values.Flag("tokenizer.ggml.add_bos_token") == true ? Token(values, "tokenizer.ggml.bos_token_id", vocabulary) : null);
 
-    private static int[] EndTokens(GgufMetadata values, int vocabulary)
-    {
-        if (values.Ints(EndTokensKey, 0, vocabulary - 1) is { } own)
-        {
-            return own;
-        }
+    // Others are known by their text only, to the tokenizer.
+    private static int[] EndTokens(GgufMetadata values, int vocabulary) => values.Ints(EndTokensKey, 0, vocabulary - 1)
+        ?? [.. s_endKeys.Select(key => Token(values, key, vocabulary)).OfType<int>().Distinct()];
 
-        List<int> ends = [];
-        foreach (string key in (string[])["eos_token_id", "eot_token_id", "eom_token_id"])
-        {
-            if (values.Int($"tokenizer.ggml.{key}", 0, vocabulary - 1) is { } token)
-            {
-                ends.Add(token);
-            }
-        }
-
-        string[] tokens = values.Texts("tokenizer.ggml.tokens") ?? [];
-        ends.AddRange(Enumerable.Range(0, Math.Min(tokens.Length, vocabulary)).Where(id => s_endTexts.Contains(tokens[id])));
-        return [.. ends.Distinct()];
-    }
+    // Older writers store -1 for "none", in 32 bits without a sign.
+    private static int? Token(GgufMetadata values, string key, int vocabulary) =>
+        values.Values.TryGetValue(key, out GgufValue? value) && value.Value is uint.MaxValue or -1 ? null : values.Int(key, 0, vocabulary - 1);
 
     /// <summary>The keys of one architecture.</summary>
     private sealed record Keys(GgufMetadata Values, string Architecture)
