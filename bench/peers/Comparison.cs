@@ -15,20 +15,25 @@ internal sealed class Comparison(string model, Settings settings, IReadOnlyList<
     private const int DecodedTokens = 16;
     private const int ChoosingRounds = 3;
     private const int FewestRounds = 3;
-    private const int GreedyTokens = 32;
+
+    // Prompts and tokens of the greedy comparison, at first sight and in full.
+    private static readonly (int Prompts, int Tokens) _glance = (4, 32);
+    private static readonly (int Prompts, int Tokens) _wholeCheck = (20, 96);
 
     private static readonly int[] _passes = [1, 2, 4, 8, 16];
     private static readonly int[] _prompts = [128, 512];
 
-    /// <summary>Measures; the rows of the table.</summary>
-    public IReadOnlyList<ResultRow> Run()
+    /// <summary>Measures: the rows of the table, and whether greedy tokens are the same.</summary>
+    public (IReadOnlyList<ResultRow> Rows, GreedyResult Greedy) Run()
     {
         var clock = Stopwatch.StartNew();
-        int positions = (settings.Full ? LongContext : UsualContext) + Math.Max(DecodedTokens, _prompts[^1]);
+        int positions = (settings.Full ? LongContext : UsualContext) + _prompts[^1];
         using var ours = new AdaEagleEngine(model, settings.Threads, positions, settings.Cache);
         using PeerProcess theirs = Choose(positions);
         note($"{Path.GetFileName(model)}: {ours.Description}; {Path.GetFileName(theirs.Harness)}, {theirs.Description}");
-        CompareGreedy(ours, theirs);
+        (int prompts, int tokens) = settings.Full ? _wholeCheck : _glance;
+        GreedyResult greedy = GreedyCheck.Run(model, ours, theirs, prompts, tokens);
+        note($"  {greedy.Text}");
 
         double stream = ours.Stream();
         ModelBytes bytes = ModelBytes.Of(model, settings.Cache);
@@ -44,7 +49,7 @@ internal sealed class Comparison(string model, Settings settings, IReadOnlyList<
             }
         }
 
-        return rows;
+        return (rows, greedy);
     }
 
     private static Measure DecodeMeasure => new("decode", engine => engine.Decode(DecodedTokens));
@@ -70,15 +75,6 @@ internal sealed class Comparison(string model, Settings settings, IReadOnlyList<
         }
 
         return best!;
-    }
-
-    private void CompareGreedy(AdaEagleEngine ours, PeerProcess theirs)
-    {
-        int[] prompt = [1, 5, 9, 13, 17, 21, 25, 29];
-        int[] a = ours.Greedy(prompt, GreedyTokens);
-        int[] b = theirs.Greedy(prompt, GreedyTokens);
-        int same = a.Zip(b).TakeWhile(pair => pair.First == pair.Second).Count();
-        note($"  greedy tokens: {(same == GreedyTokens ? $"all {GreedyTokens} equal" : $"equal up to step {same}")}");
     }
 
     private List<ResultRow> Measure(

@@ -41,6 +41,10 @@ internal sealed class PeerProcess : IEngine
     public int[] Greedy(ReadOnlySpan<int> prompt, int tokens) =>
         [.. Ask($"greedy {Text(tokens)} {string.Join(' ', prompt.ToArray())}").Split(' ').Select(id => int.Parse(id, CultureInfo.InvariantCulture))];
 
+    /// <summary>The logits after some tokens.</summary>
+    public float[] Logits(ReadOnlySpan<int> tokens) =>
+        [.. Ask($"logits {string.Join(' ', tokens.ToArray())}").Split(' ').Select(logit => float.Parse(logit, CultureInfo.InvariantCulture))];
+
     public void Dispose()
     {
         if (!_process.HasExited)

@@ -45,6 +45,7 @@ int Run(ParseResult arguments)
     double budget = everything && arguments.GetResult(minutes) is null or { Implicit: true } ? 30 : arguments.GetValue(minutes);
     var settings = new Settings(arguments.GetValue(threads), arguments.GetValue(rounds), everything, arguments.GetValue(cache), TimeSpan.FromMinutes(budget) / files.Length);
     List<ResultRow> rows = [];
+    List<GreedyResult> greedy = [];
     bool quiet = true;
     foreach (string file in files)
     {
@@ -54,12 +55,15 @@ int Run(ParseResult arguments)
             Console.Error.WriteLine($"warning: {warning}");
         }
 
-        rows.AddRange(new Comparison(file, settings, harnesses, Console.Error.WriteLine).Run());
+        (IReadOnlyList<ResultRow> ofFile, GreedyResult same) = new Comparison(file, settings, harnesses, Console.Error.WriteLine).Run();
+        rows.AddRange(ofFile);
+        greedy.Add(same);
     }
 
-    var results = new Results(rows, Processor(), settings.Threads, settings.Cache.ToString(), quiet, DateTimeOffset.UtcNow.ToString("O", CultureInfo.InvariantCulture));
+    var results = new Results(rows, greedy, Processor(), settings.Threads, settings.Cache.ToString(), quiet, DateTimeOffset.UtcNow.ToString("O", CultureInfo.InvariantCulture));
     Console.WriteLine($"{results.Processor}, {settings.Threads} threads, {settings.Cache} caches{(quiet ? "" : "; the machine was not quiet")}");
     results.Write(Console.Out);
+    greedy.ForEach(result => Console.WriteLine(result.Text));
     if (arguments.GetValue(json) is { } output)
     {
         File.WriteAllText(output, results.ToJson());

@@ -50,7 +50,7 @@ internal sealed record ResultRow(
 }
 
 /// <summary>What <c>--json</c> writes.</summary>
-internal sealed record Results(IReadOnlyList<ResultRow> Rows, string Processor, int Threads, string Cache, bool Quiet, string Date)
+internal sealed record Results(IReadOnlyList<ResultRow> Rows, IReadOnlyList<GreedyResult> Greedy, string Processor, int Threads, string Cache, bool Quiet, string Date)
 {
     private static readonly JsonSerializerOptions _options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
 

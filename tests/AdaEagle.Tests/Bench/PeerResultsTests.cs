@@ -12,7 +12,7 @@ public sealed class PeerResultsTests
             ResultRow.Of("model", "Q8_0", "decode", 128, [2, 1, 3], [4, 4, 3], 1, 2),
             ResultRow.Of("model", "Q8_0", "prefill", 512, [1], [2], null, null),
         ],
-        "processor", 2, "F16", Quiet: true, "2026-01-01");
+        [new GreedyResult("model", 4, 32, 3, 0.25)], "processor", 2, "F16", Quiet: true, "2026-01-01");
 
     [Fact]
     public void Ratios_are_the_other_ones_time_over_ours_and_shares_are_of_the_limit()
