@@ -113,10 +113,13 @@ internal abstract unsafe class TiledBlockKernel<TRegister, TFormat>() : BlockMat
     where TRegister : struct, IRegister<TRegister>
     where TFormat : struct, IBlockFormat
 {
+    // Sums of eight rows within a block stay in registers everywhere; those over blocks are spilled where registers are sixteen, once a block.
+    private const int TileRows = 8;
+
     // As many weights as stay in the second-level cache while every tile of inputs passes over them.
     private const long CachedBytes = 192 << 10;
 
-    private static readonly ActivationBlocks s_preparation = new(TRegister.TileRows, wideCodes: TFormat.CodeBits == 8 && TRegister.SignedCodesAreWide);
+    private static readonly ActivationBlocks s_preparation = new(TileRows, wideCodes: TFormat.CodeBits == 8 && TRegister.SignedCodesAreWide);
 
     public override InputPreparation Preparation => s_preparation;
 
@@ -125,7 +128,7 @@ internal abstract unsafe class TiledBlockKernel<TRegister, TFormat>() : BlockMat
         long registerBytes = TRegister.Lanes * BlockLayout<TFormat>.RowBytes(columns);
         int registers = groupCount * GroupRows / TRegister.Lanes;
         int preparedBytes = s_preparation.RowBytes(columns);
-        var tiles = new RowTiles(input.Rows, TRegister.TileRows);
+        var tiles = new RowTiles(input.Rows, TileRows);
         int cached = tiles.Count == 1 ? registers : (int)Math.Clamp(CachedBytes / registerBytes, 1, registers);
         for (int first = 0; first < registers; first += cached)
         {
@@ -142,7 +145,7 @@ internal abstract unsafe class TiledBlockKernel<TRegister, TFormat>() : BlockMat
         }
     }
 
-    /// <summary>The products of a register's rows with <paramref name="rows"/> rows of inputs, at most <see cref="IRegister{TSelf}.TileRows"/>.</summary>
+    /// <summary>The products of a register's rows with <paramref name="rows"/> rows of inputs, at most eight.</summary>
     protected abstract void Tile(int rows, byte* weights, int columns, byte* activations, float* outputs, nint outputStride);
 
     /// <summary>Fetches the lines of <paramref name="bytes"/> (at most 512) that will be read some time after <paramref name="address"/>.</summary>

@@ -14,9 +14,6 @@ internal unsafe interface IRegister<TSelf>
     /// <summary>Rows in a register.</summary>
     static abstract int Lanes { get; }
 
-    /// <summary>Rows of inputs that a tile takes without spilling its sums.</summary>
-    static abstract int TileRows { get; }
-
     /// <summary>True if <see cref="DotSigned"/> reads a signed code as 16 bits, false if as 8.</summary>
     static abstract bool SignedCodesAreWide { get; }
 

@@ -18,8 +18,6 @@ internal readonly unsafe struct Register128 : IRegister<Register128>
 
     public static int Lanes => 4;
 
-    public static int TileRows => 4;
-
     public static bool SignedCodesAreWide => !Dp.IsSupported;
 
     public static Register128 Zero
@@ -129,9 +127,22 @@ internal readonly unsafe struct Register128 : IRegister<Register128>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Register128 DotSigned(Register128 sum, Register128 first, Register128 second, byte* codes) => Dp.IsSupported
-        ? new(Dp.DotProduct(sum._v, first._v.AsSByte(), Codes(codes)))
-        : AddIntegers(AddIntegers(sum, DotPairs(first, Broadcast((int*)codes))), DotPairs(second, Broadcast((int*)(codes + 4))));
+    public static Register128 DotSigned(Register128 sum, Register128 first, Register128 second, byte* codes)
+    {
+        if (Dp.IsSupported)
+        {
+            return new(Dp.DotProduct(sum._v, first._v.AsSByte(), Codes(codes)));
+        }
+
+        if (Sse2.IsSupported)
+        {
+            return new(sum._v
+                + Sse2.MultiplyAddAdjacent(first._v.AsInt16(), Vector128.Create(*(int*)codes).AsInt16())
+                + Sse2.MultiplyAddAdjacent(second._v.AsInt16(), Vector128.Create(*(int*)(codes + 4)).AsInt16()));
+        }
+
+        return AddIntegers(AddIntegers(sum, DotPairs(first, Broadcast((int*)codes))), DotPairs(second, Broadcast((int*)(codes + 4))));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Register128 FinishSigned(Register128 sum, int* eightfold) => sum;

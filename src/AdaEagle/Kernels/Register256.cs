@@ -17,8 +17,6 @@ internal readonly unsafe struct Register256 : IRegister<Register256>
 
     public static int Lanes => 8;
 
-    public static int TileRows => 4;
-
     public static bool SignedCodesAreWide => !AvxVnni.IsSupported;
 
     public static Register256 Zero

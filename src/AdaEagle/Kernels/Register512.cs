@@ -17,8 +17,6 @@ internal readonly unsafe struct Register512 : IRegister<Register512>
 
     public static int Lanes => 16;
 
-    public static int TileRows => 8;
-
     public static bool SignedCodesAreWide => true;
 
     public static Register512 Zero

@@ -44,6 +44,29 @@ public class GenerateTests(TinyCliModel model) : IClassFixture<TinyCliModel>
         Assert.Equal(other.RootElement.GetProperty("text").GetString() + Environment.NewLine, streamed.Out);
     }
 
+    [Theory]
+    [InlineData("q8_0")]
+    [InlineData("q4_k")]
+    [InlineData("Q6_K")]
+    public void Quantised_at_load_it_still_speculates_what_it_decodes_plainly_and_says_what_did_not_fit(string format)
+    {
+        string[] arguments = ["generate", "count", "--json", "--max-tokens", "40", "--quantize", format];
+        CliRun plain = model.Run([.. arguments, "--policy", "ar"]), drafted = model.Run([.. arguments, "--policy", "fixed:3"]);
+        Assert.Equal(0, plain.Code);
+        using JsonDocument expected = JsonDocument.Parse(plain.Out), actual = JsonDocument.Parse(drafted.Out);
+        Assert.Equal(expected.RootElement.GetProperty("tokens").ToString(), actual.RootElement.GetProperty("tokens").ToString());
+        // The tiny model's rows are of 48 and 80, which no block fills.
+        Assert.Equal(1, plain.Error.Split('\n').Count(line => line.Contains("rows of 48 are kept as F16", StringComparison.Ordinal) && !line.Contains("draft head", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void A_format_that_is_not_for_weights_is_refused_with_those_that_are()
+    {
+        CliRun run = model.Run("generate", "count", "--quantize", "q2_k");
+        Assert.NotEqual(0, run.Code);
+        Assert.Contains("q8_0, q4_0, q4_k, q5_k, q6_k", run.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Accepted_draft_tokens_stand_in_brackets_where_there_are_no_colours_and_every_round_is_listed()
     {
