@@ -38,9 +38,10 @@ internal abstract unsafe class AttentionKernels
 
     /// <summary>
     /// state[q].values += weights[q, i] * values[i] for the positions i = <paramref name="first"/> … <paramref name="end"/> - 1 of a block, in order;
-    /// weights are 64 apart.
+    /// weights are 64 apart. <paramref name="next"/> is what will be read after these values: the next block's keys; null if unknown.
     /// </summary>
-    public abstract void Accumulate(float* weights, int count, byte* values, int first, int end, int stride, float* states, nint stateStride);
+    public abstract void Accumulate(
+        float* weights, int count, byte* values, int first, int end, int stride, float* states, nint stateStride, byte* next = null);
 
     /// <summary>An empty state.</summary>
     public abstract void Clear(float* state, int stride);

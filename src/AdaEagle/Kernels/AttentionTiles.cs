@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace AdaEagle.Kernels;
 
@@ -71,8 +72,9 @@ internal sealed unsafe class AttentionKernels<TLanes, TCodec> : AttentionKernels
         TLanes.Store(sum, state + Width);
     }
 
-    public override void Accumulate(float* weights, int count, byte* values, int first, int end, int stride, float* states, nint stateStride)
+    public override void Accumulate(float* weights, int count, byte* values, int first, int end, int stride, float* states, nint stateStride, byte* next = null)
     {
+        nint ahead = next is null ? 0 : (nint)(next - values);
         nint pairBytes = (nint)(stride / Width) * TCodec.PairBytes;
         for (int done = 0; done < count;)
         {
@@ -80,14 +82,14 @@ internal sealed unsafe class AttentionKernels<TLanes, TCodec> : AttentionKernels
             float* weight = weights + (done * BlockPositions), to = states + (done * stateStride) + StateHead;
             switch (tile)
             {
-                case 1: ValueRows<One>(weight, values, pairBytes, first, end, stride, to, stateStride); break;
-                case 2: ValueRows<Two>(weight, values, pairBytes, first, end, stride, to, stateStride); break;
-                case 3: ValueRows<Three>(weight, values, pairBytes, first, end, stride, to, stateStride); break;
-                case 4: ValueRows<Four>(weight, values, pairBytes, first, end, stride, to, stateStride); break;
-                case 5: ValueRows<Five>(weight, values, pairBytes, first, end, stride, to, stateStride); break;
-                case 6: ValueRows<Six>(weight, values, pairBytes, first, end, stride, to, stateStride); break;
-                case 7: ValueRows<Seven>(weight, values, pairBytes, first, end, stride, to, stateStride); break;
-                default: ValueRows<Eight>(weight, values, pairBytes, first, end, stride, to, stateStride); break;
+                case 1: ValueRows<One>(weight, values, pairBytes, first, end, stride, ahead, to, stateStride); break;
+                case 2: ValueRows<Two>(weight, values, pairBytes, first, end, stride, ahead, to, stateStride); break;
+                case 3: ValueRows<Three>(weight, values, pairBytes, first, end, stride, ahead, to, stateStride); break;
+                case 4: ValueRows<Four>(weight, values, pairBytes, first, end, stride, ahead, to, stateStride); break;
+                case 5: ValueRows<Five>(weight, values, pairBytes, first, end, stride, ahead, to, stateStride); break;
+                case 6: ValueRows<Six>(weight, values, pairBytes, first, end, stride, ahead, to, stateStride); break;
+                case 7: ValueRows<Seven>(weight, values, pairBytes, first, end, stride, ahead, to, stateStride); break;
+                default: ValueRows<Eight>(weight, values, pairBytes, first, end, stride, ahead, to, stateStride); break;
             }
 
             done += tile;
@@ -171,18 +173,34 @@ internal sealed unsafe class AttentionKernels<TLanes, TCodec> : AttentionKernels
         }
     }
 
-    private static void ValueRows<TQueries>(float* weights, byte* values, nint pairBytes, int first, int end, int stride, float* outputs, nint outputStride)
+    private static void ValueRows<TQueries>(float* weights, byte* values, nint pairBytes, int first, int end, int stride, nint ahead, float* outputs, nint outputStride)
         where TQueries : struct, ICount
     {
         int column = 0;
         for (; column + (2 * Width) <= stride; column += 2 * Width)
         {
-            ValueTile<TQueries, Two>(weights, values + (column / Width * TCodec.PairBytes), pairBytes, first, end, outputs + column, outputStride);
+            ValueTile<TQueries, Two>(weights, values + (column / Width * TCodec.PairBytes), pairBytes, first, end, ahead, outputs + column, outputStride);
         }
 
         if (column < stride)
         {
-            ValueTile<TQueries, One>(weights, values + (column / Width * TCodec.PairBytes), pairBytes, first, end, outputs + column, outputStride);
+            ValueTile<TQueries, One>(weights, values + (column / Width * TCodec.PairBytes), pairBytes, first, end, ahead, outputs + column, outputStride);
+        }
+    }
+
+    // Two pairs of vectors: as much as a step of a tile reads.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PrefetchPairs(byte* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(address);
+            Sse.Prefetch0(address + 64);
+            if (TCodec.PairBytes > 64)
+            {
+                Sse.Prefetch0(address + 128);
+                Sse.Prefetch0(address + 192);
+            }
         }
     }
 
@@ -197,6 +215,7 @@ internal sealed unsafe class AttentionKernels<TLanes, TCodec> : AttentionKernels
     private static void ScoreTile<TQueries>(float* queries, nint queryStride, byte* keys, int pairs, float* scores)
         where TQueries : struct, ICount
     {
+        nint ahead = (nint)pairs * 4 * TCodec.PairBytes;
         // Two vectors of positions at a time: with eight queries sixteen chains.
         for (int half = 0; half < 2; half++)
         {
@@ -219,6 +238,8 @@ internal sealed unsafe class AttentionKernels<TLanes, TCodec> : AttentionKernels
             TLanes a7 = TLanes.Zero, b7 = TLanes.Zero;
             for (nint d = 0; d < 2 * pairs; d += 2)
             {
+                // The values of the block lie as far behind its keys as these are long.
+                PrefetchPairs(key + ahead);
                 TCodec.Decode(key, out TLanes even0, out TLanes odd0);
                 TCodec.Decode(key + TCodec.PairBytes, out TLanes even1, out TLanes odd1);
                 key += 4 * TCodec.PairBytes;
@@ -343,7 +364,7 @@ internal sealed unsafe class AttentionKernels<TLanes, TCodec> : AttentionKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ValueTile<TQueries, TVectors>(float* weights, byte* values, nint pairBytes, int first, int end, float* outputs, nint outputStride)
+    private static void ValueTile<TQueries, TVectors>(float* weights, byte* values, nint pairBytes, int first, int end, nint ahead, float* outputs, nint outputStride)
         where TQueries : struct, ICount
         where TVectors : struct, ICount
     {
@@ -366,6 +387,7 @@ internal sealed unsafe class AttentionKernels<TLanes, TCodec> : AttentionKernels
         byte* value = values + (first / 2 * pairBytes);
         for (nint i = first & ~1; i < end; i += 2)
         {
+            PrefetchPairs(value + ahead);
             TCodec.Decode(value, out TLanes even0, out TLanes odd0);
             TLanes even1 = TLanes.Zero, odd1 = TLanes.Zero;
             if (TVectors.Value > 1)

@@ -234,6 +234,7 @@ internal sealed unsafe class Attention
         AttentionScratch scratch = pass.Scratch;
         int group = _shape.HeadsPerGroup, queries = rows.Length * group, window = pass.Layer.Window, begin = block * Block;
         byte* keys = batch.Cache.Keys(pass.Index, keyValueHead, block), values = batch.Cache.Values(pass.Index, keyValueHead, block);
+        byte* next = (block + 1) * Block <= batch.LastPosition ? batch.Cache.Keys(pass.Index, keyValueHead, block + 1) : null;
         for (int tile = 0; tile < queries;)
         {
             int count = Math.Min(AttentionScratch.TileQueries, queries - tile);
@@ -254,7 +255,7 @@ internal sealed unsafe class Attention
                     _kernels.Weigh(scratch.Scores + (i * Block), 0, Block, states + (i * _stateFloats), _stride);
                 }
 
-                _kernels.Accumulate(scratch.Scores, count, values, 0, Block, _stride, states, _stateFloats);
+                _kernels.Accumulate(scratch.Scores, count, values, 0, Block, _stride, states, _stateFloats, tile == 0 ? next : null);
             }
             else if (seen)
             {
