@@ -226,7 +226,8 @@ internal sealed class KvBlockPool(KvLayout layout) : IDisposable
             }
 
             _made++;
-            return new NativeBuffer(layout.BlockBytes);
+            // Packed: a block alone is smaller than a huge page, and reading many costs page walks.
+            return new NativeBuffer(layout.BlockBytes, packed: true);
         }
     }
 
