@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AdaEagle.Cli.Generate;
 using AdaEagle.Generation;
 using AdaEagle.Sampling;
 using AdaEagle.Speculation.Policies;
@@ -79,6 +80,7 @@ internal sealed class GenerationArguments
         {
             Policy = arguments.GetValue(_policy), Sampling = sampling, MaxTokens = arguments.GetValue(_maxTokens), StopStrings = arguments.GetValue(_stop) ?? [],
             Raw = arguments.CommandResult.Command.Options.Contains(_raw) && arguments.GetValue(_raw), KeepRounds = ShowDraft(arguments),
+            Progress = new PromptNote(terminal),
         };
     }
 }

@@ -29,6 +29,9 @@ public sealed record GenerationOptions
     /// <summary>True keeps a record of every round in <see cref="GenerationStatistics.Rounds"/>.</summary>
     public bool KeepRounds { get; init; }
 
+    /// <summary>Told after each part of the prompt that was read (on the generating thread); null: nobody.</summary>
+    public IProgress<PromptProgress>? Progress { get; init; }
+
     /// <summary>Throws if a value is out of range.</summary>
     /// <exception cref="ArgumentException">A value is out of range.</exception>
     public void Validate()
@@ -41,6 +44,11 @@ public sealed record GenerationOptions
         }
     }
 }
+
+/// <summary>How far the reading of a prompt is.</summary>
+/// <param name="Done">Tokens read.</param>
+/// <param name="Total">Tokens of the prompt.</param>
+public readonly record struct PromptProgress(int Done, int Total);
 
 /// <summary>Why a generation ended.</summary>
 public enum FinishReason

@@ -69,7 +69,9 @@ internal sealed class GenerationSession : IDisposable
         int most = Math.Min(options.MaxTokens, room);
         int[] promptTokens = [.. prompt];
         var output = new OutputCollector(this, most, options, onUpdate);
-        int first = _decoder.Prefill(promptTokens, most, sampler, options.StopAtEndToken ? _ends : _neverEnds, policy is null ? null : _drafter, policy, cancellation);
+        Action<int>? read = options.Progress is { } progress ? done => progress.Report(new PromptProgress(done, promptTokens.Length)) : null;
+        int first = _decoder.Prefill(
+            promptTokens, most, sampler, options.StopAtEndToken ? _ends : _neverEnds, policy is null ? null : _drafter, policy, read, cancellation);
         output.Add(first, 0, drafted: false);
         for (int round = 1; !output.Finished; round++)
         {

@@ -88,9 +88,11 @@ internal sealed class SpeculativeDecoder : IDisposable
     /// <param name="ends">Tells tokens that end the output.</param>
     /// <param name="drafter">Proposes tokens; null for plain decoding.</param>
     /// <param name="policy">Chooses how many; null for plain decoding.</param>
+    /// <param name="read">Told after each pass how many tokens of the prompt are read; null: nobody.</param>
     /// <param name="cancellation">Observed between passes.</param>
     public int Prefill(
-        ReadOnlySpan<int> prompt, int maxTokens, ISampler sampler, Func<int, bool> ends, IDrafter? drafter, IDraftPolicy? policy, CancellationToken cancellation = default)
+        ReadOnlySpan<int> prompt, int maxTokens, ISampler sampler, Func<int, bool> ends, IDrafter? drafter, IDraftPolicy? policy, Action<int>? read = null,
+        CancellationToken cancellation = default)
     {
         if (prompt.Length == 0)
         {
@@ -132,6 +134,7 @@ internal sealed class SpeculativeDecoder : IDisposable
 
             DraftTime += _clock.GetElapsedTime(committing);
             done += count;
+            read?.Invoke(done);
         }
 
         Passes = 1;

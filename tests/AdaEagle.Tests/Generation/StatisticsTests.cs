@@ -46,7 +46,7 @@ public class StatisticsTests
         using var decoder = new SpeculativeDecoder(target, 4, clock);
         using var drafter = new TimedDrafter(clock);
         var policy = new TimedPolicy(clock);
-        decoder.Prefill([1, 2, 3, 4, 5], 50, new Sampler(SamplingOptions.Greedy), _ => false, drafter, policy, TestContext.Current.CancellationToken);
+        decoder.Prefill([1, 2, 3, 4, 5], 50, new Sampler(SamplingOptions.Greedy), _ => false, drafter, policy, cancellation: TestContext.Current.CancellationToken);
         // What the drafter does with the prompt's pairs is drafting, though it runs in the prefill.
         Assert.Equal((TimeSpan.Zero, TimeSpan.FromSeconds(5)), (decoder.PrefillTime, decoder.DraftTime));
         decoder.Round(50, out RoundRecord record);

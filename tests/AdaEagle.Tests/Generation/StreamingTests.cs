@@ -49,6 +49,18 @@ public class StreamingTests
     }
 
     [Fact]
+    public void The_reading_of_a_prompt_is_reported_part_by_part_and_changes_nothing()
+    {
+        using var tiny = new TinyLanguage(2);
+        int[] prompt = tiny.Prompt(new Random(4), 150);
+        var reports = new Reports();
+        GenerationResult expected = tiny.Generate(prompt, s_options);
+        AssertSame(expected, tiny.Generate(prompt, s_options with { Progress = reports }));
+        Assert.Equal([128, 150], reports.Seen.Select(report => report.Done));
+        Assert.All(reports.Seen, report => Assert.Equal(150, report.Total));
+    }
+
+    [Fact]
     public async Task A_cancelled_generation_leaves_the_model_usable()
     {
         using var tiny = new TinyLanguage(3);
@@ -219,5 +231,12 @@ public class StreamingTests
     {
         Assert.Equal(expected.Tokens, actual.Tokens);
         Assert.Equal((expected.Text, expected.FinishReason), (actual.Text, actual.FinishReason));
+    }
+
+    private sealed class Reports : IProgress<PromptProgress>
+    {
+        public List<PromptProgress> Seen { get; } = [];
+
+        public void Report(PromptProgress value) => Seen.Add(value);
     }
 }

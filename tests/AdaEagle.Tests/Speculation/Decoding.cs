@@ -54,7 +54,7 @@ internal static class Decoding
     public static int[] Speculative(
         SpeculativeDecoder decoder, DecodingTask task, IDrafter? drafter, IDraftPolicy? policy, Func<int, int>? budget = null, Action<RoundRecord>? onRound = null)
     {
-        var output = new List<int> { decoder.Prefill(task.Prompt, task.MaxTokens, new Sampler(task.Sampling), task.Ends, drafter, policy, TestContext.Current.CancellationToken) };
+        var output = new List<int> { decoder.Prefill(task.Prompt, task.MaxTokens, new Sampler(task.Sampling), task.Ends, drafter, policy, cancellation: TestContext.Current.CancellationToken) };
         decoder.CheckIntegrity(task.Prompt.Length);
         int accepted = 0, rounds = 0;
         while (!task.Ends(output[^1]) && output.Count < task.MaxTokens)

@@ -121,7 +121,7 @@ public class OutputDistributionTests
         var sampler = new EnumeratingSampler(sampling);
         do
         {
-            List<int> output = [decoder.Prefill(prompt, Horizon, sampler, token => token == end, drafter, policy, TestContext.Current.CancellationToken)];
+            List<int> output = [decoder.Prefill(prompt, Horizon, sampler, token => token == end, drafter, policy, cancellation: TestContext.Current.CancellationToken)];
             while (output.Count < Horizon && output[^1] != end)
             {
                 output.AddRange(decoder.Round(Horizon - output.Count, out _));

@@ -73,7 +73,7 @@ public class ReplayTests
             int root = 0;
             decoder.Prefill(
                 runs.Answer.Tokens.AsSpan(0, runs.Answer.PromptLength), 200, new Sampler(SamplingOptions.Greedy), token => token < 4, drafter, DraftPolicies.Create(name, new PolicyResources(null, 8)),
-                TestContext.Current.CancellationToken);
+                cancellation: TestContext.Current.CancellationToken);
             var replayed = new List<int>();
             Replay.Run(roots, [], policy, replayed.Add);
             foreach (int start in replayed)
