@@ -41,8 +41,9 @@ public sealed class GgufExportTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Architectures))]
-    public void Folders_of_every_architecture_come_back_in_half_precision(string architecture)
+    public void Folders_of_every_architecture_come_back(string architecture)
     {
+        int models = 0;
         foreach (string folder in FixtureFolders().Where(folder => ModelConfig.Load(folder).ModelType == architecture && !ModelConfig.Load(folder).UseSlidingWindow))
         {
             string model = _folder.File(Path.GetFileName(folder));
@@ -64,7 +65,11 @@ public sealed class GgufExportTests : IDisposable
                 // Scaled frequencies are rounded once more on the way.
                 Assert.All(expected.Zip(actual), pair => Assert.True(MathF.Abs(pair.First - pair.Second) < 1e-3f, $"{model}: {pair}"));
             }
+
+            models++;
         }
+
+        Assert.SkipWhen(models == 0, $"No fixture of architecture {architecture} that can be converted.");
     }
 
     [Fact]
