@@ -41,6 +41,11 @@ int Run(ParseResult arguments)
         throw new IOException($"There is no model: name GGUF files, or let bench/peers/prepare --models put some into {folder}.");
     }
 
+    if (files.FirstOrDefault(file => !File.Exists(file)) is { } absent)
+    {
+        throw new IOException($"There is no file {absent}.");
+    }
+
     bool everything = arguments.GetValue(full);
     double budget = everything && arguments.GetResult(minutes) is null or { Implicit: true } ? 30 : arguments.GetValue(minutes);
     var settings = new Settings(arguments.GetValue(threads), arguments.GetValue(rounds), everything, arguments.GetValue(cache), TimeSpan.FromMinutes(budget) / files.Length);

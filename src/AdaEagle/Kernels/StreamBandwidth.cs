@@ -10,22 +10,23 @@ namespace AdaEagle.Kernels;
 /// </summary>
 internal sealed unsafe class StreamBandwidth : ParallelJob, IDisposable
 {
-    private const int Unrolled = 4 * 64;
+    // Bytes that are taken as one: a multiple of what a loop's turn reads.
+    private const int Chunk = 64 << 10;
     private const double MinimumSeconds = 0.25;
     private readonly NativeBuffer _buffer;
-    private readonly long _share;
+    private readonly int _chunks;
     private float _sink;
 
-    private StreamBandwidth(long byteLength, int workers)
+    private StreamBandwidth(long byteLength)
     {
-        _share = Math.Max(byteLength / workers / Unrolled, 1) * Unrolled;
-        _buffer = new NativeBuffer(_share * workers);
+        _chunks = checked((int)Math.Max(byteLength / Chunk, 1));
+        _buffer = new NativeBuffer((long)_chunks * Chunk);
     }
 
     /// <summary>Bytes per second, the median of many runs over <paramref name="byteLength"/> bytes: what passes, whose medians are taken too, are to be compared with.</summary>
     public static double Measure(WorkerPool pool, long byteLength)
     {
-        using var stream = new StreamBandwidth(byteLength, pool.WorkerCount);
+        using var stream = new StreamBandwidth(byteLength);
         var seconds = new List<double>();
         var total = Stopwatch.StartNew();
         while (seconds.Count < 5 || total.Elapsed.TotalSeconds < MinimumSeconds)
@@ -41,8 +42,12 @@ internal sealed unsafe class StreamBandwidth : ParallelJob, IDisposable
 
     public override void Execute(Worker worker)
     {
-        float* from = (float*)(_buffer.Bytes + (_share * worker.Index));
-        _sink += Vector512.IsHardwareAccelerated ? Read512(from, _share / sizeof(float)) : Read256(from, _share / sizeof(float));
+        while (worker.Take(_chunks, 1, _chunks, out int first, out int count))
+        {
+            float* from = (float*)(_buffer.Bytes + ((long)first * Chunk));
+            long floats = (long)count * (Chunk / sizeof(float));
+            _sink += Vector512.IsHardwareAccelerated ? Read512(from, floats) : Read256(from, floats);
+        }
     }
 
     public void Dispose() => _buffer.Dispose();
