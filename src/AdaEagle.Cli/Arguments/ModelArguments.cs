@@ -23,13 +23,16 @@ internal sealed class ModelArguments
     private readonly Option<WeightFormat?> _quantize = Values.OptionalChoice(
         "--quantize", "Format that the matrices of target, LM head and draft head are brought to; not given, they stay as they are.", WeightFormats.Quantized);
 
+    private readonly Option<WeightFormat?> _quantizeDraft = Values.OptionalChoice(
+        "--quantize-draft", "The same for the draft head and its LM head alone: it changes drafts, never the output.", WeightFormats.Quantized);
+
     private readonly Option<CacheFormat> _cache = Values.Choice("--cache", "How keys and values are kept; f16 halves what a long context costs.", CacheFormat.F32);
 
     private readonly Option<int> _threads = Values.Whole("--threads", "Threads; 0 is one for each processor.", 0, 0, 1024);
 
     public ModelArguments(Command command)
     {
-        foreach (Option option in (Option[])[_model, _draft, _predictor, _weights, _quantize, _cache, _threads])
+        foreach (Option option in (Option[])[_model, _draft, _predictor, _weights, _quantize, _quantizeDraft, _cache, _threads])
         {
             command.Options.Add(option);
         }
@@ -44,6 +47,7 @@ internal sealed class ModelArguments
             PredictorFolder = arguments.GetValue(_predictor),
             Weights = arguments.GetValue(_weights),
             Quantize = arguments.GetValue(_quantize),
+            QuantizeDraft = arguments.GetValue(_quantizeDraft),
             Cache = arguments.GetValue(_cache),
             Threads = arguments.GetValue(_threads),
         });

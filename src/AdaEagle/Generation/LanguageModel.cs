@@ -79,7 +79,7 @@ public sealed class LanguageModel : IDisposable
         {
             if (PartFolder(path, options.DraftFolder, "eagle") is { } draft)
             {
-                head = EagleHead.Load(draft, target, options.Weights, options.Quantize);
+                head = EagleHead.Load(draft, target, options.Weights, options.QuantizeDraft ?? options.Quantize);
             }
 
             if (PartFolder(path, options.PredictorFolder, "ldlp") is { } ldlp)

@@ -12,6 +12,9 @@ public sealed record LoadOptions
     /// <summary>A format of blocks that all matrices are brought to, of the target, its LM head and the draft head; null: none.</summary>
     public WeightFormat? Quantize { get; init; }
 
+    /// <summary>A format of blocks for the draft head and its copy of the LM head alone; null takes <see cref="Quantize"/>. It changes drafts, never the output.</summary>
+    public WeightFormat? QuantizeDraft { get; init; }
+
     /// <summary>The draft head's folder; null takes <c>eagle/</c> in the model's folder, if it is there.</summary>
     public string? DraftFolder { get; init; }
 

@@ -14,7 +14,7 @@ public sealed class EagleHead : IDisposable
 {
     private readonly bool _ownsEmbedding;
 
-    private EagleHead(ModelConfig config, LlamaModel target, WeightMatrix embedding, bool ownsEmbedding, WeightMatrix fuse, NativeBuffer? fuseBias, DecoderStack stack)
+    private EagleHead(ModelConfig config, LlamaModel target, WeightMatrix embedding, bool ownsEmbedding, WeightMatrix fuse, NativeBuffer? fuseBias, DecoderStack stack, WeightMatrix lmHead)
     {
         Config = config;
         Target = target;
@@ -23,6 +23,7 @@ public sealed class EagleHead : IDisposable
         Fuse = fuse;
         FuseBias = fuseBias;
         Stack = stack;
+        LmHead = lmHead;
         Blocks = new KvBlockPool(stack.CacheLayout);
     }
 
@@ -33,7 +34,7 @@ public sealed class EagleHead : IDisposable
     public LlamaModel Target { get; }
 
     /// <summary>Bytes of weights that a draft step streams: fc, layer and LM head.</summary>
-    public long StepBytes => Fuse.ByteLength + Stack.ByteLength + Target.LmHead.ByteLength;
+    public long StepBytes => Fuse.ByteLength + Stack.ByteLength + LmHead.ByteLength;
 
     /// <summary>Which weights are kept otherwise than the file has them, or than was asked for.</summary>
     public IReadOnlyList<string> Warnings { get; private init; } = [];
@@ -47,9 +48,15 @@ public sealed class EagleHead : IDisposable
 
     internal DecoderStack Stack { get; }
 
+    /// <summary>The target's LM head, or a quantised copy of it: a draft may be less exact than what it is checked with.</summary>
+    internal WeightMatrix LmHead { get; }
+
     internal KvBlockPool Blocks { get; }
 
-    /// <summary>Loads a head's folder for <paramref name="target"/>.</summary>
+    /// <summary>
+    /// Loads a head's folder for <paramref name="target"/>. <paramref name="quantize"/> brings its matrices and its LM head to a format of blocks; the target
+    /// stays as it is, and so does what it says.
+    /// </summary>
     /// <exception cref="ModelFormatException">The folder holds no EAGLE-1 head for this target; the message says why.</exception>
     public static EagleHead Load(string folder, LlamaModel target, WeightChoice weights = WeightChoice.Auto, WeightFormat? quantize = null)
     {
@@ -94,7 +101,8 @@ public sealed class EagleHead : IDisposable
         DecoderLayer layer = DecoderLayer.Load(loader, "layers.0.", shape, new RequiredBiases(config.QkvBias, Output: false, Mlp: false), inputNorm: false);
         loader.RequireAllUsed(name => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal));
         var rope = new RopeTable(config.HeadDimension, config.RopeTheta, config.RopeScaling);
-        return new EagleHead(config, target, embedding, ownEmbedding, fuse, fuseBias, new DecoderStack(shape, [layer], rope, target.Path, target.Cache)) { Warnings = loader.Notes };
+        WeightMatrix lmHead = quantize is { } format ? WeightLoader.Quantized(target.LmHead, format, target.Path) : target.LmHead;
+        return new EagleHead(config, target, embedding, ownEmbedding, fuse, fuseBias, new DecoderStack(shape, [layer], rope, target.Path, target.Cache), lmHead) { Warnings = loader.Notes };
     }
 
     /// <inheritdoc/>
@@ -103,6 +111,11 @@ public sealed class EagleHead : IDisposable
         if (_ownsEmbedding)
         {
             Embedding.Dispose();
+        }
+
+        if (LmHead != Target.LmHead)
+        {
+            LmHead.Dispose();
         }
 
         Fuse.Dispose();

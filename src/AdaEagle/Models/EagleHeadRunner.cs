@@ -21,10 +21,10 @@ internal sealed unsafe class EagleHeadRunner : IDisposable
         Head = head;
         _pool = pool;
         MaxRows = maxRows;
-        _workspace = new StackWorkspace(head.Stack, maxRows, pool.WorkerCount, head.Fuse, head.Target.LmHead);
+        _workspace = new StackWorkspace(head.Stack, maxRows, pool.WorkerCount, head.Fuse, head.LmHead);
         _inputStride = 2 * HiddenSize;
         _inputs = NativeBuffer.OfFloats(((long)maxRows * _inputStride) + 16);
-        _logitsStride = head.Target.LmHead.GroupCount * MatrixKernel.GroupRows;
+        _logitsStride = head.LmHead.GroupCount * MatrixKernel.GroupRows;
         _logits = NativeBuffer.OfFloats((long)maxRows * _logitsStride);
         _pass = new HeadPass(this);
     }
@@ -112,7 +112,7 @@ internal sealed unsafe class EagleHeadRunner : IDisposable
             if (FirstLogitRow < count)
             {
                 head.Stack.Product(
-                    worker, workspace, head.Target.LmHead, null, workspace.Residual + ((nint)FirstLogitRow * stride), stride,
+                    worker, workspace, head.LmHead, null, workspace.Residual + ((nint)FirstLogitRow * stride), stride,
                     count - FirstLogitRow, runner._logits.Floats, runner._logitsStride);
             }
         }

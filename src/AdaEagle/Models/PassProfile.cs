@@ -42,6 +42,12 @@ internal sealed class PassProfile(int workers)
     public void Lap(Worker worker, PassPart part)
     {
         int at = worker.Index * 16;
+        if (_last[at] == 0)
+        {
+            // It began this pass before anybody wanted to know.
+            return;
+        }
+
         long now = Stopwatch.GetTimestamp(), waited = worker.WaitTicks - _waited[at];
         _ticks[at + (int)part] += now - _last[at] - waited;
         _ticks[at + (int)PassPart.Synchronisation] += waited;

@@ -106,6 +106,28 @@ internal sealed class WeightLoader(ITensorSource source, WeightChoice choice, Ke
         }
     }
 
+    /// <summary>A copy of a matrix in a format of blocks; the matrix itself where it is of that format, or where blocks don't fill its rows.</summary>
+    public static unsafe WeightMatrix Quantized(WeightMatrix matrix, WeightFormat format, KernelPath path)
+    {
+        TensorType type = StoredAs(format);
+        if (matrix.Format == format || matrix.Columns % type.BlockLength() != 0)
+        {
+            return matrix;
+        }
+
+        return WeightMatrix.Create([new MatrixPart(format, matrix.Rows)], matrix.Columns, path, (row, stored) =>
+        {
+            float[] values = ArrayPool<float>.Shared.Rent(matrix.Columns);
+            fixed (float* to = values)
+            {
+                matrix.UnpackRow(row, to);
+            }
+
+            FloatConversion.Narrow(type, values.AsSpan(0, matrix.Columns), stored);
+            ArrayPool<float>.Shared.Return(values);
+        });
+    }
+
     internal void MarkUsed(string name) => _used.Add(name);
 
     private static unsafe NativeBuffer Padded(float[] values)
