@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using AdaEagle.Cli.Arguments;
 using AdaEagle.Cli.Bench.Engine;
+using AdaEagle.Cli.Bench.Text;
 using AdaEagle.Generation;
 using AdaEagle.Speculation.Oracle;
 using AdaEagle.Speculation.Policies;
@@ -67,6 +68,7 @@ internal sealed class BenchCommand
         };
         _ = new BenchCommand(terminal, command);
         command.Subcommands.Add(EngineBenchCommand.Create(terminal));
+        command.Subcommands.Add(PerplexityCommand.Create(terminal));
         return command;
     }
 
