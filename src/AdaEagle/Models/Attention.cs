@@ -37,7 +37,7 @@ internal sealed unsafe class Attention
     }
 
     /// <summary>Readies the workspace's plan for a pass. Not to be called inside one.</summary>
-    public void Prepare(AttentionWorkspace workspace, PassRows rows, int workers)
+    public void Prepare(AttentionWorkspace workspace, PassRows rows, IReadOnlyList<DecoderLayer> layers, int workers)
     {
         workspace.Plan.Build(rows, _shape.HeadsPerGroup);
         AttentionPlan plan = workspace.Plan;
@@ -45,6 +45,11 @@ internal sealed unsafe class Attention
         // Few heads and a long context: spans are shared too, and merged in a phase of their own.
         bool share = workers > 1 && spans > 1 && plan.StoresInPlace && plan.BatchCount * _shape.KeyValueHeads < 4 * workers;
         workspace.ShareSpans(share ? spans : 0, plan.RowCount * _shape.Heads, _stateFloats);
+        // Counted here: inside the pass a late worker would count while the next pass is being planned.
+        for (int i = 0; i < layers.Count; i++)
+        {
+            workspace.Tasks[i] = i > 0 && layers[i].Window == layers[i - 1].Window ? workspace.Tasks[i - 1] : Tasks(plan, workspace, layers[i].Window);
+        }
     }
 
     /// <summary>
@@ -69,8 +74,7 @@ internal sealed unsafe class Attention
             }
         }
 
-        int tasks = Tasks(plan, workspace.Attend, layer.Window);
-        while (worker.Take(tasks, 1, 1, out int task, out _))
+        while (worker.Take(workspace.Attend.Tasks[index], 1, 1, out int task, out _))
         {
             RunTask(pass, task);
         }

@@ -9,13 +9,17 @@ internal sealed unsafe class AttentionWorkspace : IDisposable
     private NativeBuffer _spans = NativeBuffer.OfFloats(0);
     private int _stateFloats;
 
-    public AttentionWorkspace(LayerShape shape, int maxRows, int workers)
+    public AttentionWorkspace(LayerShape shape, int layers, int maxRows, int workers)
     {
         Plan = new AttentionPlan(maxRows);
+        Tasks = new int[layers];
         _scratch = [.. Enumerable.Range(0, workers).Select(_ => new AttentionScratch(shape, maxRows))];
     }
 
     public AttentionPlan Plan { get; }
+
+    /// <summary>How many tasks each layer's attention has in the pass.</summary>
+    public int[] Tasks { get; }
 
     /// <summary>Spans of the pass that workers share; 0 if they don't.</summary>
     public int SharedSpans { get; private set; }

@@ -62,7 +62,7 @@ internal sealed unsafe class DecoderStack : IDisposable
         }
 
         Rope.Reserve(positions);
-        _attention.Prepare(workspace.Attend, rows, workers);
+        _attention.Prepare(workspace.Attend, rows, Layers, workers);
     }
 
     /// <summary>

@@ -36,7 +36,7 @@ internal sealed unsafe class StackWorkspace : IDisposable
         long ownPrepared = matrices.Max(matrix => (long)OwnRows(matrix.Columns) * matrix.PreparedRowBytes);
         long ownNormalized = (long)OwnRows(shape.Hidden) * HiddenStride;
         _scratch = [.. Enumerable.Range(0, workers).Select(_ => new WorkerScratch(ownNormalized, ownPrepared))];
-        Attend = new AttentionWorkspace(shape, maxRows, workers);
+        Attend = new AttentionWorkspace(shape, stack.Layers.Count, maxRows, workers);
     }
 
     public int MaxRows { get; }
