@@ -20,7 +20,7 @@ internal static class TargetCommand
     private static readonly Option<double?> Minutes = new("--minutes") { Description = "Length of this run in minutes of wall-clock time.", HelpName = "N" };
     private static readonly Option<double> Decay = new("--decay") { Description = "Share of the run, at its end, in which the rate falls to 2%; 0: none, so that a later run can go on.", HelpName = "SHARE", DefaultValueFactory = _ => 0.4 };
     private static readonly Option<bool> Resume = new("--resume") { Description = "Go on from OUT/checkpoint.safetensors; --steps and --minutes count from there." };
-    private static readonly Option<FileInfo?> From = new("--from") { Description = "Go on from this checkpoint.", HelpName = "FILE" };
+    private static readonly Option<FileInfo?> From = new("--from") { Description = "Go on from this checkpoint, or from the model.safetensors of a model folder.", HelpName = "FILE" };
     private static readonly Option<FileInfo?> DecayFrom = new("--decay-from") { Description = "Go on from this checkpoint with a rate that falls over the whole run.", HelpName = "FILE" };
     private static readonly Option<int?> GrowLayers = new("--grow-layers") { Description = "Number of layers to grow the checkpoint to; new ones begin as the identity.", HelpName = "N" };
     private static readonly Option<double> Rate = new("--rate") { Description = "Peak learning rate.", HelpName = "X", DefaultValueFactory = _ => 3e-3 };
@@ -66,7 +66,7 @@ internal static class TargetCommand
         ChatTemplate template = ChatTemplate.Load(tokenizerFolder)
             ?? throw new CommandException($"{tokenizerFolder} has no chat template. Name one in tokenizer_config.json.");
         ModelConfig config = Config(arguments, tokenizer, tokenizerFolder, checkpoint);
-        int seed = checkpoint is null ? arguments.GetValue(Seed) : TrainingCheckpoint.Describe(checkpoint).State.Seed;
+        int seed = checkpoint is null ? arguments.GetValue(Seed) : TrainingCheckpoint.Describe(checkpoint, arguments.GetValue(Seed)).State.Seed;
         bool all = arguments.GetValue(AllDocuments);
         TokenDataset text = TokenDataset.Build(
             Corpus.Read(arguments.GetRequiredValue(CorpusFiles).Select(file => file.FullName)).Where(document => all || !Corpus.IsHeldOut(document)), tokenizer, template);

@@ -76,7 +76,7 @@ internal sealed class TargetTrainer : IDisposable
         _state = new TrainingState(0, 0, 0, seed, 1);
         if (checkpoint is not null)
         {
-            _state = TrainingCheckpoint.Describe(checkpoint).State;
+            _state = TrainingCheckpoint.Describe(checkpoint, seed).State;
             TrainingCheckpoint.Load(checkpoint, model, _optimizers);
         }
 

@@ -19,7 +19,8 @@ internal sealed record TrainingState(long Step, long Batch, long Tokens, int See
 
 /// <summary>
 /// A training run in one safetensors file, replaced in one step: weights (F32, Hugging Face names), optimiser state (F32, <c>muon.</c> and
-/// <c>adam.</c> before the weight's name), and as metadata the model's configuration and the <see cref="TrainingState"/>.
+/// <c>adam.</c> before the weight's name), and as metadata the model's configuration and the <see cref="TrainingState"/>. The weights of a model folder
+/// can be read too: a run that begins there has no history.
 /// </summary>
 internal static class TrainingCheckpoint
 {
@@ -31,16 +32,22 @@ internal static class TrainingCheckpoint
         model.Parameters.Concat(optimizers.SelectMany(optimizer => optimizer.State)).Select(item => Data(item.Key, item.Value)),
         new Dictionary<string, string> { [StateKey] = JsonSerializer.Serialize(state), [ConfigKey] = model.Config.ToJson() });
 
-    /// <summary>What a checkpoint holds, without its tensors.</summary>
-    /// <exception cref="ModelFormatException">It is no training checkpoint.</exception>
-    public static (ModelConfig Config, TrainingState State) Describe(string path)
+    /// <summary>What a checkpoint holds, without its tensors. For a model's weights beside their config.json: that configuration, and a run of <paramref name="seed"/> that has not begun.</summary>
+    /// <exception cref="ModelFormatException">It is neither.</exception>
+    public static (ModelConfig Config, TrainingState State) Describe(string path, int seed = 1)
     {
         using ITensorSource source = SafeTensors.Open(path);
+        if (!IsRun(source))
+        {
+            string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+            return File.Exists(Path.Combine(folder, "config.json"))
+                ? (ModelConfig.Load(folder), new TrainingState(0, 0, 0, seed, 1))
+                : throw new ModelFormatException(path, StateKey, "the file holds weights, but no training run, and no config.json lies beside it", "Give a checkpoint that adaeagle-train target wrote, or the model.safetensors of a model folder");
+        }
+
         try
         {
-            return source.Metadata.TryGetValue(StateKey, out string? state) && source.Metadata.TryGetValue(ConfigKey, out string? config)
-                ? (ModelConfig.Parse(config, path), JsonSerializer.Deserialize<TrainingState>(state) ?? throw new JsonException("null"))
-                : throw new ModelFormatException(path, StateKey, "the file holds weights, but no training run", "Give a checkpoint that adaeagle-train target wrote");
+            return (ModelConfig.Parse(source.Metadata[ConfigKey], path), JsonSerializer.Deserialize<TrainingState>(source.Metadata[StateKey]) ?? throw new JsonException("null"));
         }
         catch (JsonException exception)
         {
@@ -48,7 +55,9 @@ internal static class TrainingCheckpoint
         }
     }
 
-    /// <summary>Fills weights and optimiser state. With more layers than the checkpoint has, the new ones are spread among the old and begin as the identity.</summary>
+    private static bool IsRun(ITensorSource source) => source.Metadata.ContainsKey(StateKey) && source.Metadata.ContainsKey(ConfigKey);
+
+    /// <summary>Fills weights and, from a training run, optimiser state. With more layers than the checkpoint has, the new ones are spread among the old and begin as the identity.</summary>
     public static void Load(string path, LlamaModel model, IEnumerable<IOptimizer> optimizers)
     {
         using var none = no_grad();
@@ -60,7 +69,7 @@ internal static class TrainingCheckpoint
             throw new ModelFormatException(path, null, $"the checkpoint has {oldLayers} layers, the model {layers}", "Layers can be added, not taken away");
         }
 
-        foreach ((string name, Tensor tensor) in model.Parameters.Concat(optimizers.SelectMany(optimizer => optimizer.State)))
+        foreach ((string name, Tensor tensor) in model.Parameters.Concat(IsRun(source) ? optimizers.SelectMany(optimizer => optimizer.State) : []))
         {
             if (OldName(name, oldLayers, layers) is { } oldName)
             {
