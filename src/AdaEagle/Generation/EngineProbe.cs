@@ -133,7 +133,7 @@ internal sealed class EngineProbe : IDisposable
 
         const int Steps = 4;
         using var drafter = new EagleDrafter(head, _model.Pool, Steps + 1);
-        drafter.Reset(context + repetitions);
+        drafter.Reset(context + repetitions, 0);
         float[] feature = new float[head.Config.HiddenSize];
         for (int pair = 0; pair < context; pair++)
         {

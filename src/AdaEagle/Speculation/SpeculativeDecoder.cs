@@ -105,7 +105,7 @@ internal sealed class SpeculativeDecoder : IDisposable
         long start = _clock.GetTimestamp();
         _cache?.Dispose();
         _cache = _target.CreateCache(checked(prompt.Length + maxTokens + MaxDraft));
-        _drafter?.Reset(prompt.Length + maxTokens);
+        _drafter?.Reset(prompt.Length + maxTokens, prompt[0]);
         for (int done = 0; done < prompt.Length;)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -201,14 +201,7 @@ internal sealed class SpeculativeDecoder : IDisposable
             throw new InvalidOperationException($"The target's cache holds {cache.Length} + {cache.Staged} positions instead of {promptLength + Generated - 1}.");
         }
 
-        if (_drafter is EagleDrafter { Cache: { } drafterCache } drafter)
-        {
-            drafterCache.CheckIntegrity();
-            if (drafterCache.Staged != 0 || drafter.CommittedRows + drafter.QueuedRows != cache.Length)
-            {
-                throw new InvalidOperationException($"The drafter holds {drafter.CommittedRows} + {drafter.QueuedRows} pairs for {cache.Length} positions.");
-            }
-        }
+        _drafter?.CheckIntegrity(cache.Length);
     }
 
     /// <inheritdoc/>
@@ -220,6 +213,11 @@ internal sealed class SpeculativeDecoder : IDisposable
         {
             int node = _draft.Count - 1;
             _drafter!.Expand(_draft, node, _candidate, _policy.NeedsLogProbabilities);
+            if (_candidate[0].IsNone)
+            {
+                break;
+            }
+
             _draft.Add(_candidate[0].Token, node, _candidate[0].LogProbability);
         }
 

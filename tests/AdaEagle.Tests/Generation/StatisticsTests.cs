@@ -83,7 +83,7 @@ public class StatisticsTests
     {
         public string Name => "timed";
 
-        public void Reset(int capacity)
+        public void Reset(int capacity, int firstToken)
         {
         }
 

@@ -76,7 +76,7 @@ public class DrafterCacheTests
         using TinyPair pair = TinyModels.Load(config, 1, head: config with { LayerCount = 1 });
         using var pool = new WorkerPool(1);
         using var drafter = new EagleDrafter(pair.Head, pool, MaxDraft);
-        drafter.Reset(10);
+        drafter.Reset(10, 0);
         var best = new DraftCandidate[1];
         var draft = new DraftTree(4);
         Assert.Throws<InvalidOperationException>(() => drafter.Expand(draft, -1, best, false));
@@ -85,7 +85,7 @@ public class DrafterCacheTests
         drafter.Commit(new float[config.HiddenSize], config.VocabularySize);
         // A token that is none must not reach the parallel region, where a failure ends the process.
         Assert.Throws<ArgumentException>(() => drafter.Expand(draft, -1, best, false));
-        drafter.Reset(10);
+        drafter.Reset(10, 0);
         drafter.Commit(new float[config.HiddenSize], 1);
         drafter.Expand(draft, -1, best, false);
         Assert.InRange(best[0].Token, 0, config.VocabularySize - 1);

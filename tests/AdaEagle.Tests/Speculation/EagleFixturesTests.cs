@@ -165,7 +165,7 @@ public class EagleFixturesTests(ITestOutputHelper output)
 
         // The same through the drafter: its best eight tokens and their log-probabilities.
         using var drafter = new EagleDrafter(fixture.Head, pool, 4);
-        drafter.Reset(inputs.Length);
+        drafter.Reset(inputs.Length, 0);
         for (int i = 0; i < inputs.Length; i++)
         {
             drafter.Commit(features[i], next[i]);
@@ -264,7 +264,7 @@ public class EagleFixturesTests(ITestOutputHelper output)
         float[][] features = Features(fixture.Target, sequence);
         using var pool = new WorkerPool(1);
         using var drafter = new EagleDrafter(fixture.Head, pool, most);
-        drafter.Reset(sequence.Length);
+        drafter.Reset(sequence.Length, sequence[0]);
         var draft = new DraftTree(most);
         var chains = new List<Chain>();
         for (int root = 1; root < sequence.Length; root++)

@@ -17,7 +17,11 @@ internal sealed class ScriptedDrafter(int[] prompt, Func<int, int> propose) : ID
     /// <summary>Tokens that followed the committed positions 0, 1, …</summary>
     public IReadOnlyList<int> Next => _next;
 
-    public void Reset(int capacity) => _next.Clear();
+    public void Reset(int capacity, int firstToken)
+    {
+        Assert.Equal(prompt[0], firstToken);
+        _next.Clear();
+    }
 
     public void Commit(ReadOnlySpan<float> feature, int nextToken)
     {

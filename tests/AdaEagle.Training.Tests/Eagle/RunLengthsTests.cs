@@ -135,7 +135,7 @@ public class RunLengthsTests
         }
 
         engine.Forward(rows, PassRequest.FeaturesOnly);
-        drafter.Reset(tokens.Length);
+        drafter.Reset(tokens.Length, tokens[0]);
         for (int i = 0; i + 1 < tokens.Length; i++)
         {
             drafter.Commit(engine.Feature(i), tokens[i + 1]);

@@ -48,7 +48,7 @@ public sealed class EagleDrafter : IDrafter
     private int Hidden => _runner.HiddenSize;
 
     /// <inheritdoc/>
-    public void Reset(int capacity)
+    public void Reset(int capacity, int firstToken)
     {
         _cache?.Dispose();
         _cache = _runner.CreateCache(checked(capacity + _maxDraft));
@@ -97,6 +97,16 @@ public sealed class EagleDrafter : IDrafter
     {
         _cache?.Discard();
         _rows.Clear();
+    }
+
+    /// <inheritdoc/>
+    public void CheckIntegrity(int positions)
+    {
+        _cache?.CheckIntegrity();
+        if (_cache is not null && (_cache.Staged != 0 || CommittedRows + QueuedRows != positions))
+        {
+            throw new InvalidOperationException($"The drafter holds {CommittedRows} + {QueuedRows} pairs for {positions} positions.");
+        }
     }
 
     /// <inheritdoc/>

@@ -44,7 +44,7 @@ internal sealed class RunRecorder : IDisposable
     {
         int[] tokens = [.. prompt, .. output];
         var roots = new RecordedRoot[output.Count];
-        _drafter.Reset(tokens.Length);
+        _drafter.Reset(tokens.Length, tokens[0]);
         using KvCache cache = _target.CreateCache(tokens.Length);
         for (int done = 0; done < tokens.Length - 1;)
         {
@@ -99,6 +99,11 @@ internal sealed class RunRecorder : IDisposable
             }
 
             _drafter.Expand(_draft, _draft.Count - 1, _candidate, policy?.NeedsLogProbabilities ?? false);
+            if (_candidate[0].IsNone)
+            {
+                break;
+            }
+
             _draft.Add(_candidate[0].Token, _draft.Count - 1, _candidate[0].LogProbability);
             drafted += extends ? 1 : 0;
             int index = root + _draft.Count;
