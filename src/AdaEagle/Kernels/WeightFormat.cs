@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace AdaEagle.Kernels;
 
 /// <summary>How the weights of a matrix are kept in memory.</summary>
@@ -45,7 +47,8 @@ internal static class MatrixKernels
         .. Floats<Bf16Codec>(WeightFormat.BF16),
         .. Floats<F16Codec>(WeightFormat.F16),
         .. Blocks<Q8_0Format>(
-            WeightFormat.Q8_0, new SignedBytesKernel<Register128, Q8_0Format>(), new SignedBytesKernel<Register256, Q8_0Format>(), new SignedBytesKernel<Register512, Q8_0Format>()),
+            WeightFormat.Q8_0, new SignedBytesKernel<Register128, Q8_0Format>(), new SignedBytesKernel<Register256, Q8_0Format>(),
+            AvxVnni.IsSupported ? new SignedBytesKernel<Register256, Q8_0Format>() : new SignedBytesKernel<Register512, Q8_0Format>()), // half the width, a quarter of the instructions
         .. Blocks<Q4_0Format>(
             WeightFormat.Q4_0, new FourBitKernel<Register128, Q4_0Format>(), new FourBitKernel<Register256, Q4_0Format>(), new FourBitKernel<Register512, Q4_0Format>()),
         .. Blocks<Q4_KFormat>(
