@@ -151,7 +151,7 @@ internal sealed class BenchCommand
     // Plain decoding is the base of every speedup.
     private static IReadOnlyList<string> PolicyNames(string list)
     {
-        string[] names = [.. list.Split(',', StringSplitOptions.TrimEntries).Distinct()];
+        string[] names = [.. DraftPolicies.Split(list).Distinct()];
         return names.Any(string.IsNullOrEmpty) ? throw new ArgumentException($"--policies '{list}' has an empty name; policies are separated by one comma.")
             : names.Contains(DraftPolicies.Plain) ? names
             : [DraftPolicies.Plain, .. names];

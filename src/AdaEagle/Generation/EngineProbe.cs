@@ -141,19 +141,16 @@ internal sealed class EngineProbe : IDisposable
         }
 
         var tree = new DraftTree(Steps + 1);
-        var best = new DraftCandidate[1];
         double[] seconds = new double[repetitions];
         for (int i = 0; i < repetitions; i++)
         {
             tree.Clear();
             drafter.Commit(feature, Token(context + i));
-            drafter.Expand(tree, -1, best, logProbabilities: true);
-            tree.Add(best[0].Token, -1, best[0].LogProbability);
+            drafter.Extend(tree, DraftNeeds.LogProbabilities);
             long start = Stopwatch.GetTimestamp();
             for (int step = 0; step < Steps; step++)
             {
-                drafter.Expand(tree, tree.Count - 1, best, logProbabilities: true);
-                tree.Add(best[0].Token, tree.Count - 1, best[0].LogProbability);
+                drafter.Extend(tree, DraftNeeds.LogProbabilities);
             }
 
             seconds[i] = Stopwatch.GetElapsedTime(start).TotalSeconds / Steps;

@@ -11,8 +11,14 @@ namespace AdaEagle.Generation;
 /// <summary>What one generation at a time needs: workspaces of target, drafter and predictor. Reused for the next; not thread-safe.</summary>
 internal sealed class GenerationSession : IDisposable
 {
-    /// <summary>The longest draft of any policy.</summary>
+    /// <summary>The longest chain of any policy.</summary>
     public const int MaxDraft = 16;
+
+    /// <summary>The most tokens of a draft tree.</summary>
+    public const int MaxNodes = 63;
+
+    /// <summary>The most candidates that a draft tree is chosen from.</summary>
+    public const int MaxPool = 1024;
 
     private readonly LanguageModel _model;
     private readonly LlamaTarget _target;
@@ -29,16 +35,16 @@ internal sealed class GenerationSession : IDisposable
     {
         _model = model;
         _clock = clock ?? TimeProvider.System;
-        _target = new LlamaTarget(model.Target, model.Pool);
-        _decoder = new SpeculativeDecoder(_target, MaxDraft, _clock);
-        _drafter = model.Head is { } head ? new EagleDrafter(head, model.Pool, MaxDraft) : null;
+        _target = new LlamaTarget(model.Target, model.Pool, maxLogitRows: MaxNodes + 1);
+        _decoder = new SpeculativeDecoder(_target, MaxNodes, _clock, MaxPool);
+        _drafter = model.Head is { } head ? new EagleDrafter(head, model.Pool) : null;
         _predictor = model.Predictor is { } weights ? new DraftLengthPredictor(weights) : null;
         _text = new TextStream(model.Tokenizer);
         _ends = token => model.EndTokens.Contains(token);
     }
 
     /// <summary>The policies this session can make.</summary>
-    public PolicyResources PolicyResources => new(_predictor, MaxDraft);
+    public PolicyResources PolicyResources => new(_predictor, MaxDraft, MaxNodes, MaxPool);
 
     /// <summary>Generates with the policy that the options name.</summary>
     public GenerationResult Generate(IReadOnlyList<int> prompt, GenerationOptions options, Action<GenerationUpdate>? onUpdate, CancellationToken cancellation)

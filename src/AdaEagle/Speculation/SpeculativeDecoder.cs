@@ -6,7 +6,7 @@ using AdaEagle.Speculation.Verification;
 
 namespace AdaEagle.Speculation;
 
-/// <summary>One round: what was planned, drafted and accepted, and how many tokens it emitted.</summary>
+/// <summary>One round: what was planned, drafted (verified, that is) and accepted, and how many tokens it emitted.</summary>
 public readonly record struct RoundRecord(int Planned, int Drafted, int Accepted, int Emitted);
 
 /// <summary>
@@ -22,11 +22,13 @@ internal sealed class SpeculativeDecoder : IDisposable
     private readonly ITarget _target;
     private readonly TimeProvider _clock;
     private readonly PassRows _rows;
+    private readonly DraftTree _pool;
     private readonly DraftTree _draft;
+    private readonly Expansion[] _nodes;
+    private readonly int[] _kept;
     private readonly float[] _feature;
     private readonly int[] _path;
     private readonly int[] _emitted;
-    private readonly DraftCandidate[] _candidate = new DraftCandidate[1];
     private IDrafter? _drafter;
     private IDraftPolicy? _policy;
     private ISampler _sampler = null!;
@@ -34,9 +36,10 @@ internal sealed class SpeculativeDecoder : IDisposable
     private KvCache? _cache;
     private int _root;
     private int _featureToken;
+    private DraftSignals _rootSignals;
 
-    /// <summary>Makes the scratch for drafts of at most <paramref name="maxDraft"/> tokens.</summary>
-    public SpeculativeDecoder(ITarget target, int maxDraft, TimeProvider? clock = null)
+    /// <summary>Makes the scratch for drafts of at most <paramref name="maxDraft"/> tokens out of pools of at most <paramref name="maxPool"/>, by default the same.</summary>
+    public SpeculativeDecoder(ITarget target, int maxDraft, TimeProvider? clock = null, int maxPool = 0)
     {
         if (maxDraft + 1 > target.MaxLogitRows)
         {
@@ -46,14 +49,17 @@ internal sealed class SpeculativeDecoder : IDisposable
         _target = target;
         _clock = clock ?? TimeProvider.System;
         _rows = new PassRows(target.MaxRows);
-        _draft = new DraftTree(Math.Max(maxDraft, 1));
+        _draft = new DraftTree(maxDraft);
+        _pool = new DraftTree(Math.Max(maxDraft, maxPool));
+        _nodes = new Expansion[_pool.Capacity + 1];
+        _kept = new int[maxDraft];
         MaxDraft = maxDraft;
         _feature = new float[target.HiddenSize];
         _path = new int[maxDraft + 1];
         _emitted = new int[maxDraft + 1];
     }
 
-    /// <summary>The longest draft.</summary>
+    /// <summary>The most tokens of a draft.</summary>
     public int MaxDraft { get; }
 
     /// <summary>Tokens generated so far, the root included.</summary>
@@ -74,8 +80,11 @@ internal sealed class SpeculativeDecoder : IDisposable
 
     public TimeSpan VerifyTime { get; private set; }
 
-    /// <summary>The draft of the last round, for display: what was proposed.</summary>
+    /// <summary>The draft of the last round, for display: what was verified.</summary>
     public DraftTree LastDraft => _draft;
+
+    /// <summary>All candidates of the last round.</summary>
+    public DraftTree LastPool => _pool;
 
     internal KvCache? Cache => _cache;
 
@@ -87,7 +96,7 @@ internal sealed class SpeculativeDecoder : IDisposable
     /// <param name="sampler">Chooses the tokens.</param>
     /// <param name="ends">Tells tokens that end the output.</param>
     /// <param name="drafter">Proposes tokens; null for plain decoding.</param>
-    /// <param name="policy">Chooses how many; null for plain decoding.</param>
+    /// <param name="policy">Chooses how many and which; null for plain decoding.</param>
     /// <param name="read">Told after each pass how many tokens of the prompt are read; null: nobody.</param>
     /// <param name="cancellation">Observed between passes.</param>
     public int Prefill(
@@ -152,14 +161,15 @@ internal sealed class SpeculativeDecoder : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(budget);
         KvCache cache = _cache ?? throw new InvalidOperationException("A round needs a prefill before it.");
         long start = _clock.GetTimestamp();
+        _pool.Clear();
         _draft.Clear();
-        int planned = 0;
+        int planned = 0, draftPasses = 0;
         long drafting = start;
         if (_drafter is not null && _policy is not null)
         {
-            planned = _policy.Plan(new PlanContext { Feature = _feature, Token = _featureToken, Root = _root, RootIndex = Generated - 1 });
+            planned = _policy.Plan(new PlanContext { Feature = _feature, Token = _featureToken, Root = _root, RootIndex = Generated - 1, RootSignals = _rootSignals });
             drafting = _clock.GetTimestamp();
-            DraftChain(Math.Min(Math.Min(_policy.MaxDraft, MaxDraft), budget - 1), planned);
+            draftPasses = Draft(_drafter, _policy, planned, budget - 1);
         }
 
         long verifying = _clock.GetTimestamp();
@@ -176,7 +186,9 @@ internal sealed class SpeculativeDecoder : IDisposable
             _drafter?.Commit(_target.Feature(path[i]), _emitted[i]);
         }
 
-        KeepFeature(path[accepted], _rows.Token(path[accepted]));
+        int last = path[accepted];
+        KeepFeature(last, _rows.Token(last));
+        int matched = accepted + (_draft.FindChild(last - 1, next) < 0 ? 0 : 1);
         _root = next;
         Passes++;
         Generated += accepted + 1;
@@ -186,8 +198,18 @@ internal sealed class SpeculativeDecoder : IDisposable
         DraftTime += _clock.GetElapsedTime(drafting, verifying);
         VerifyTime += _clock.GetElapsedTime(verifying, committing);
         record = new RoundRecord(planned, _draft.Count, accepted, accepted + 1);
-        _policy?.Observe(new RoundObservation(
-            planned, _draft.Count, accepted, _clock.GetElapsedTime(drafting, verifying).TotalSeconds, _clock.GetElapsedTime(verifying, committing).TotalSeconds));
+        _policy?.Observe(new RoundObservation
+        {
+            Planned = planned,
+            Pool = _pool.Count,
+            DraftPasses = draftPasses,
+            Drafted = _draft.Count,
+            Depth = _draft.LongestPath,
+            Accepted = accepted,
+            Matched = matched,
+            DraftSeconds = _clock.GetElapsedTime(drafting, verifying).TotalSeconds,
+            VerifySeconds = _clock.GetElapsedTime(verifying, committing).TotalSeconds,
+        });
         return _emitted.AsSpan(0, accepted + 1);
     }
 
@@ -207,21 +229,62 @@ internal sealed class SpeculativeDecoder : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _cache?.Dispose();
 
-    private void DraftChain(int most, int planned)
+    /// <summary>Grows the pool pass by pass and takes the draft out of it; no path is longer than <paramref name="longest"/>. Returns the number of draft passes.</summary>
+    private int Draft(IDrafter drafter, IDraftPolicy policy, int planned, int longest)
     {
-        while (_draft.Count < most && _policy!.Extends(_draft, planned))
+        int most = Math.Min(policy.MaxDraft, MaxDraft), passes = 0;
+        longest = Math.Min(longest, most);
+        int capacity = Math.Min(Math.Max(policy.MaxPool, most), _pool.Capacity);
+        while (longest > 0 && _pool.Count < capacity && _pool.Expanded < drafter.MaxExpanded)
         {
-            int node = _draft.Count - 1;
-            _drafter!.Expand(_draft, node, _candidate, _policy.NeedsLogProbabilities);
-            if (_candidate[0].IsNone)
+            int before = _pool.Count;
+            int wanted = policy.NextNodes(_pool, planned, _nodes.AsSpan(0, Math.Min(_nodes.Length, drafter.MaxExpanded - _pool.Expanded)));
+            int count = Clamp(_nodes.AsSpan(0, wanted), longest, capacity - before);
+            if (count == 0)
             {
                 break;
             }
 
-            _draft.Add(_candidate[0].Token, node, _candidate[0].LogProbability);
+            drafter.Expand(_pool, _nodes.AsSpan(0, count), policy.Needs);
+            passes++;
+            // A drafter may have nothing to propose.
+            if (_pool.Count == before)
+            {
+                break;
+            }
         }
 
-        _drafter!.EndRound();
+        drafter.EndRound();
+        Span<int> keep = _kept.AsSpan(0, Math.Min(most, _pool.Count));
+        for (int i = 0; i < keep.Length; i++)
+        {
+            keep[i] = i;
+        }
+
+        _draft.Take(_pool, keep[..policy.SelectNodes(_pool, planned, keep)]);
+        return passes;
+    }
+
+    // Passes over nodes whose children would lie too deep to be accepted, and cuts what the pool has no room for.
+    private int Clamp(Span<Expansion> nodes, int longest, int room)
+    {
+        int count = 0;
+        foreach (Expansion node in nodes)
+        {
+            if (node.Children < 1 || !_pool.CanExpand(node.Node))
+            {
+                throw new InvalidOperationException($"Policy '{_policy!.Name}' wants {node.Children} children of node {node.Node}, of {_pool.Count} nodes, {_pool.Expanded} of them and the root expanded.");
+            }
+
+            int children = Math.Min(node.Children, room);
+            if (children > 0 && _pool.Depth(node.Node) < longest)
+            {
+                nodes[count++] = node with { Children = children };
+                room -= children;
+            }
+        }
+
+        return count;
     }
 
     private int Sample(int row, int index) => _sampler.IsGreedy ? _target.ArgMax(row) : _sampler.Sample(_target.Logits(row), index);
@@ -230,6 +293,10 @@ internal sealed class SpeculativeDecoder : IDisposable
     {
         _target.Feature(row).CopyTo(_feature);
         _featureToken = token;
+        if (_policy is not null && (_policy.Needs & DraftNeeds.RootSignals) != 0)
+        {
+            _rootSignals = DraftSignals.Of(_target.Logits(row));
+        }
     }
 
     private PassRequest LastRowLogits(int count) =>

@@ -77,7 +77,10 @@ public class OraclePlanTests
         foreach ((int drafted, double draft, double verify, double rest) in rounds)
         {
             clock.Advance(draft + verify + rest);
-            calibration.Observe(new RoundObservation(drafted, drafted, 0, draft, verify));
+            calibration.Observe(new RoundObservation
+            {
+                Planned = drafted, Pool = drafted, DraftPasses = drafted, Drafted = drafted, Depth = drafted, Accepted = 0, Matched = 0, DraftSeconds = draft, VerifySeconds = verify,
+            });
         }
 
         RoundCosts costs = calibration.Result();

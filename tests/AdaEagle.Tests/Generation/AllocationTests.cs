@@ -83,27 +83,21 @@ public class AllocationTests
         Assert.Fail($"Bytes from round to round: {string.Join(", ", allocated)}");
     }
 
-    private sealed class WastefulPolicy : IDraftPolicy
+    private sealed class WastefulPolicy : ChainPolicy
     {
         private object? _waste;
 
-        public string Name => "wasteful";
+        public override string Name => "wasteful";
 
-        public int MaxDraft => 1;
+        public override int MaxDraft => 1;
 
-        public bool NeedsLogProbabilities => false;
-
-        public int Plan(in PlanContext context)
+        public override int Plan(in PlanContext context)
         {
             _waste = new object();
             return 1;
         }
 
-        public bool Extends(DraftTree draft, int planned) => draft.Count < planned && _waste is not null;
-
-        public void Observe(in RoundObservation round)
-        {
-        }
+        public override bool Extends(DraftTree draft, int planned) => draft.Count < planned && _waste is not null;
     }
 
     /// <summary>Another policy, and what was allocated between its rounds: the whole of the loop, the collecting of tokens too.</summary>
@@ -119,11 +113,15 @@ public class AllocationTests
 
         public int MaxDraft => policy.MaxDraft;
 
-        public bool NeedsLogProbabilities => policy.NeedsLogProbabilities;
+        public int MaxPool => policy.MaxPool;
+
+        public DraftNeeds Needs => policy.Needs;
 
         public int Plan(in PlanContext context) => policy.Plan(context);
 
-        public bool Extends(DraftTree draft, int planned) => policy.Extends(draft, planned);
+        public int NextNodes(DraftTree pool, int planned, Span<Expansion> nodes) => policy.NextNodes(pool, planned, nodes);
+
+        public int SelectNodes(DraftTree pool, int planned, Span<int> keep) => policy.SelectNodes(pool, planned, keep);
 
         public void Observe(in RoundObservation round)
         {

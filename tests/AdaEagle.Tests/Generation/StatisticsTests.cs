@@ -83,16 +83,19 @@ public class StatisticsTests
     {
         public string Name => "timed";
 
+        public int MaxExpanded => 16;
+
         public void Reset(int capacity, int firstToken)
         {
         }
 
         public void Commit(ReadOnlySpan<float> feature, int nextToken) => clock.Advance(1);
 
-        public void Expand(DraftTree draft, int node, Span<DraftCandidate> best, bool logProbabilities)
+        public void Expand(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs)
         {
             clock.Advance(10);
-            best[0] = new DraftCandidate(1, 0);
+            draft.Expand(nodes[0].Node);
+            draft.Add(1, nodes[0].Node, 0);
         }
 
         public void EndRound()
@@ -104,24 +107,22 @@ public class StatisticsTests
         }
     }
 
-    private sealed class TimedPolicy(Clock clock) : IDraftPolicy
+    private sealed class TimedPolicy(Clock clock) : ChainPolicy
     {
         public List<RoundObservation> Observed { get; } = [];
 
-        public string Name => "timed";
+        public override string Name => "timed";
 
-        public int MaxDraft => 4;
+        public override int MaxDraft => 4;
 
-        public bool NeedsLogProbabilities => false;
-
-        public int Plan(in PlanContext context)
+        public override int Plan(in PlanContext context)
         {
             clock.Advance(100);
             return 2;
         }
 
-        public bool Extends(DraftTree draft, int planned) => draft.Count < planned;
+        public override bool Extends(DraftTree draft, int planned) => draft.Count < planned;
 
-        public void Observe(in RoundObservation round) => Observed.Add(round);
+        public override void Observe(in RoundObservation round) => Observed.Add(round);
     }
 }

@@ -67,7 +67,8 @@ internal static class Decoding
             Assert.Equal(emitted.Length, record.Emitted);
             Assert.Equal(record.Accepted + 1, record.Emitted);
             Assert.InRange(record.Accepted, 0, record.Drafted);
-            Assert.InRange(record.Drafted, 0, Math.Min(most - 1, decoder.MaxDraft));
+            Assert.InRange(record.Drafted, 0, decoder.MaxDraft);
+            Assert.InRange(decoder.LastDraft.LongestPath, record.Accepted, Math.Min(Math.Min(most - 1, decoder.MaxDraft), record.Drafted));
             for (int i = 0; i < emitted.Length - 1; i++)
             {
                 Assert.False(task.Ends(emitted[i]), "Something follows an end token.");

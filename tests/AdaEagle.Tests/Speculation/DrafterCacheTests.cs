@@ -14,44 +14,51 @@ public class DrafterCacheTests
 {
     private const int MaxDraft = 8;
 
-    public static TheoryData<int, int, int> Runs => new()
+    public static TheoryData<int, int, int, bool> Runs => new()
     {
-        // seed, tokens of the prompt, rounds that draft nothing
-        { 1, 5, 0 },
-        { 2, 63, 0 },
-        { 3, 70, 3 },
-        { 4, 3, 280 }, // the queue of 256 pairs overflows in mid-generation
-        { 5, 300, 0 }, // and in the prefill
-        { 6, 256, 1 },
-        { 7, 257, 0 },
+        // seed, tokens of the prompt, rounds that draft nothing, trees or chains
+        { 1, 5, 0, false },
+        { 2, 63, 0, false },
+        { 3, 70, 3, false },
+        { 4, 3, 280, false }, // the queue of 256 pairs overflows in mid-generation
+        { 5, 300, 0, false }, // and in the prefill
+        { 6, 256, 1, false },
+        { 7, 257, 0, false },
+        { 8, 5, 0, true },
+        { 9, 62, 0, true },
+        { 10, 257, 0, true },
     };
 
     [Theory]
     [MemberData(nameof(Runs))]
-    public void After_any_rounds_the_cache_is_that_of_one_pass_over_the_committed_pairs(int seed, int promptLength, int idleRounds)
+    public void After_any_rounds_the_caches_are_those_of_one_pass_over_the_committed_pairs(int seed, int promptLength, int idleRounds, bool trees)
     {
         var random = new Random(seed);
         ModelConfig config = RandomModels.Target(random, vocabulary: 9);
         using TinyPair pair = TinyModels.Load(config, seed, RandomModels.Type(random), RandomModels.Head(random, config), scale: 0.2f, mimicry: 1);
         using var pool = new WorkerPool(1);
         using var target = new LlamaTarget(pair.Target, pool);
-        using var drafter = new EagleDrafter(pair.Head, pool, MaxDraft);
-        using var decoder = new SpeculativeDecoder(target, MaxDraft);
+        using var drafter = new EagleDrafter(pair.Head, pool, trees ? 40 : MaxDraft);
+        using var decoder = new SpeculativeDecoder(target, MaxDraft, maxPool: 80);
         var task = new DecodingTask(RandomModels.Tokens(random, 9, promptLength), new SamplingOptions { Temperature = 0.9f, Seed = 11 }, idleRounds + 60, []);
-        int[] output = Decoding.Speculative(decoder, task, drafter, idleRounds > 0 ? new LatePolicy(idleRounds, 5) : new RandomPolicy(seed, MaxDraft, true));
+        IDraftPolicy policy = trees ? new RandomTreePolicy(seed, MaxDraft, 80, DraftNeeds.LogProbabilities)
+            : idleRounds > 0 ? new LatePolicy(idleRounds, 5) : new RandomPolicy(seed, MaxDraft, true);
+        int[] output = Decoding.Speculative(decoder, task, drafter, policy);
         Assert.InRange(decoder.Accepted, 1, decoder.Drafted);
 
         // The queued pairs are worked off by the next draft.
-        drafter.Expand(new DraftTree(1), -1, new DraftCandidate[1], logProbabilities: false);
+        drafter.Extend(new DraftTree(1), DraftNeeds.None);
         drafter.EndRound();
         int[] sequence = [.. task.Prompt, .. output];
         Assert.Equal((sequence.Length - 1, 0), (drafter.CommittedRows, drafter.QueuedRows));
         drafter.Cache!.CheckIntegrity();
 
-        using KvCache expected = OnePass(pair, pool, target, sequence);
+        using KvCache expected = OnePass(pair, pool, target, sequence, out KvCache expectedOfTarget);
+        using KvCache _ = expectedOfTarget;
         for (int position = 0; position < sequence.Length - 1; position++)
         {
             Assert.True(expected.Snapshot(position).AsSpan().SequenceEqual(drafter.Cache!.Snapshot(position)), $"Position {position} differs.");
+            Assert.True(expectedOfTarget.Snapshot(position).AsSpan().SequenceEqual(decoder.Cache!.Snapshot(position)), $"Position {position} of the target's cache differs.");
         }
     }
 
@@ -77,24 +84,22 @@ public class DrafterCacheTests
         using var pool = new WorkerPool(1);
         using var drafter = new EagleDrafter(pair.Head, pool, MaxDraft);
         drafter.Reset(10, 0);
-        var best = new DraftCandidate[1];
         var draft = new DraftTree(4);
-        Assert.Throws<InvalidOperationException>(() => drafter.Expand(draft, -1, best, false));
+        Assert.Throws<InvalidOperationException>(() => drafter.Extend(draft, DraftNeeds.None));
         Assert.Throws<ArgumentOutOfRangeException>(() => drafter.Commit(new float[config.HiddenSize - 1], 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => drafter.Commit(new float[config.HiddenSize + 1], 1));
         drafter.Commit(new float[config.HiddenSize], config.VocabularySize);
         // A token that is none must not reach the parallel region, where a failure ends the process.
-        Assert.Throws<ArgumentException>(() => drafter.Expand(draft, -1, best, false));
+        Assert.Throws<ArgumentException>(() => drafter.Extend(draft, DraftNeeds.None));
         drafter.Reset(10, 0);
         drafter.Commit(new float[config.HiddenSize], 1);
-        drafter.Expand(draft, -1, best, false);
-        Assert.InRange(best[0].Token, 0, config.VocabularySize - 1);
+        Assert.InRange(drafter.Extend(draft, DraftNeeds.None), 0, config.VocabularySize - 1);
     }
 
-    private static KvCache OnePass(TinyPair pair, WorkerPool pool, LlamaTarget target, int[] sequence)
+    private static KvCache OnePass(TinyPair pair, WorkerPool pool, LlamaTarget target, int[] sequence, out KvCache targetCache)
     {
         using var runner = new EagleHeadRunner(pair.Head, pool, sequence.Length);
-        using KvCache targetCache = target.CreateCache(sequence.Length);
+        targetCache = target.CreateCache(sequence.Length);
         var targetRows = new PassRows(1);
         var rows = new PassRows(sequence.Length);
         KvCache cache = runner.CreateCache(sequence.Length);

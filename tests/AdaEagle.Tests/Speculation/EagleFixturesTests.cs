@@ -173,14 +173,14 @@ public class EagleFixturesTests(ITestOutputHelper output)
 
         int[] ids = one.Ints("head_top8_draft_ids");
         float[] probabilities = one.Floats("head_top8_logprobs");
-        var best = new DraftCandidate[ids.Length];
-        drafter.Expand(new DraftTree(4), -1, best, logProbabilities: true);
-        FixtureNumbers.Close(probabilities, [.. best.Select(candidate => candidate.LogProbability)], $"{fixture.Name}: log-probabilities");
+        var best = new DraftTree(ids.Length);
+        drafter.Expand(best, [new Expansion(-1, ids.Length)], DraftNeeds.LogProbabilities);
+        FixtureNumbers.Close(probabilities, [.. Enumerable.Range(0, best.Count).Select(best.LogProbability)], $"{fixture.Name}: log-probabilities");
         for (int i = 0; i < ids.Length; i++)
         {
             // Two of nearly the same probability may change places.
-            bool tie = best.Any(candidate => candidate.Token == ids[i] && FixtureNumbers.IsClose(candidate.LogProbability, best[i].LogProbability));
-            Assert.True(best[i].Token == ids[i] || tie, $"{fixture.Name}: number {i} of the best is {best[i].Token} instead of {ids[i]}");
+            bool tie = best.FindChild(-1, ids[i]) is int node and >= 0 && FixtureNumbers.IsClose(best.LogProbability(node), best.LogProbability(i));
+            Assert.True(best.Token(i) == ids[i] || tie, $"{fixture.Name}: number {i} of the best is {best.Token(i)} instead of {ids[i]}");
         }
     }
 
@@ -276,11 +276,9 @@ public class EagleFixturesTests(ITestOutputHelper output)
             }
 
             draft.Clear();
-            var best = new DraftCandidate[1];
             for (int i = 0; i < most; i++)
             {
-                drafter.Expand(draft, i - 1, best, logProbabilities: true);
-                draft.Add(best[0].Token, i - 1, best[0].LogProbability);
+                drafter.Extend(draft, DraftNeeds.LogProbabilities);
             }
 
             drafter.EndRound();

@@ -190,20 +190,14 @@ public class OutputDistributionTests
         }
     }
 
-    private sealed class FirstThenNone : IDraftPolicy
+    private sealed class FirstThenNone : ChainPolicy
     {
-        public string Name => "first, then none";
+        public override string Name => "first, then none";
 
-        public int MaxDraft => 3;
+        public override int MaxDraft => 3;
 
-        public bool NeedsLogProbabilities => false;
+        public override int Plan(in PlanContext context) => context.RootIndex == 0 ? 2 : 0;
 
-        public int Plan(in PlanContext context) => context.RootIndex == 0 ? 2 : 0;
-
-        public bool Extends(DraftTree draft, int planned) => draft.Count < planned;
-
-        public void Observe(in RoundObservation round)
-        {
-        }
+        public override bool Extends(DraftTree draft, int planned) => draft.Count < planned;
     }
 }

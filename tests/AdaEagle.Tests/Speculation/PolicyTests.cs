@@ -37,7 +37,7 @@ public class PolicyTests
     {
         var policy = new FixedLengthPolicy(length);
         Assert.Equal(length, policy.Plan(default));
-        Assert.Equal((length, false), (policy.MaxDraft, policy.NeedsLogProbabilities));
+        Assert.Equal((length, DraftNeeds.None), (policy.MaxDraft, policy.Needs));
         Assert.Equal(length, Draft(policy, length, [-9, -9, -9, -9, -9, -9, -9]));
     }
 
@@ -60,7 +60,7 @@ public class PolicyTests
         var policy = new LdlpPolicy(predictor, threshold);
         int planned = policy.Plan(new PlanContext { Feature = new float[TinyModels.Config.HiddenSize], Token = 3, Root = 4, RootIndex = 0 });
         Assert.Equal(length, planned);
-        Assert.Equal((4, threshold is not null), (policy.MaxDraft, policy.NeedsLogProbabilities));
+        Assert.Equal((4, threshold is not null), (policy.MaxDraft, policy.Needs == DraftNeeds.LogProbabilities));
         Assert.Equal(expected, Draft(policy, planned, [-0.1f, -0.2f, -0.3f, -0.4f, -0.5f, -0.6f]));
     }
 
@@ -146,15 +146,15 @@ public class PolicyTests
     {
         // Law 2 by the types: no logits, no generator, no uncommitted rows of the target can reach a policy.
         string[] plan = [.. typeof(PlanContext).GetProperties().Select(property => property.Name).Order(StringComparer.Ordinal)];
-        Assert.Equal(["Feature", "Root", "RootIndex", "Token"], plan);
+        Assert.Equal(["Feature", "Root", "RootIndex", "RootSignals", "Token"], plan);
         Type[] seen = [.. typeof(IDraftPolicy).GetMethods().SelectMany(method => method.GetParameters()).Select(parameter => parameter.ParameterType).Distinct()];
         Assert.Equal(
-            [typeof(DraftTree), typeof(int), typeof(PlanContext).MakeByRefType(), typeof(RoundObservation).MakeByRefType()],
-            seen.OrderBy(type => type.Name, StringComparer.Ordinal));
+            [typeof(DraftTree), typeof(PlanContext).MakeByRefType(), typeof(RoundObservation).MakeByRefType(), typeof(int), typeof(Span<Expansion>), typeof(Span<int>)],
+            seen.OrderBy(type => type.ToString(), StringComparer.Ordinal));
         Assert.All(typeof(RoundObservation).GetProperties(), property => Assert.Contains(property.PropertyType, (Type[])[typeof(int), typeof(double)]));
         Assert.All(
             typeof(DraftTree).GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly),
-            method => Assert.Contains(method.ReturnType, (Type[])[typeof(int), typeof(float), typeof(void)]));
+            method => Assert.Contains(method.ReturnType, (Type[])[typeof(int), typeof(float), typeof(bool), typeof(DraftSignals), typeof(ReadOnlySpan<float>), typeof(void)]));
     }
 
     [Fact]
@@ -195,7 +195,7 @@ public class PolicyTests
         Assert.Contains(message, failure.Message, StringComparison.Ordinal);
     }
 
-    private static int Draft(IDraftPolicy policy, int planned, float[] logProbabilities)
+    private static int Draft(ChainPolicy policy, int planned, float[] logProbabilities)
     {
         var draft = new DraftTree(logProbabilities.Length);
         while (draft.Count < logProbabilities.Length && policy.Extends(draft, planned))

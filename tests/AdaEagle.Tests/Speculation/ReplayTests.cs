@@ -41,7 +41,7 @@ public class ReplayTests
             var task = new DecodingTask(RandomModels.Tokens(random, 7, random.Next(1, 150)), sampling, random.Next(1, 60), i % 3 == 0 ? [random.Next(7)] : []);
             int[] output = Decoding.Plain(target, task);
             bool ended = task.Ends(output[^1]);
-            foreach (IDraftPolicy policy in (IDraftPolicy[])
+            foreach (ChainPolicy policy in (ChainPolicy[])
                 [new FixedLengthPolicy(0), new FixedLengthPolicy(1), new FixedLengthPolicy(5), new FixedLengthPolicy(MaxDraft), new ThresholdPolicy(-1, MaxDraft), new LdlpPolicy(predictor, null), new LdlpPolicy(predictor, -0.6f)])
             {
                 RecordedOutput recorded = recorder.Record(task.Prompt, output, task.MaxTokens, ended, policy, TestContext.Current.CancellationToken);

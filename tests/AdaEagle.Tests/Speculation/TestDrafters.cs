@@ -14,6 +14,8 @@ internal sealed class ScriptedDrafter(int[] prompt, Func<int, int> propose) : ID
 
     public string Name => "scripted";
 
+    public int MaxExpanded => int.MaxValue;
+
     /// <summary>Tokens that followed the committed positions 0, 1, …</summary>
     public IReadOnlyList<int> Next => _next;
 
@@ -32,13 +34,17 @@ internal sealed class ScriptedDrafter(int[] prompt, Func<int, int> propose) : ID
         }
     }
 
-    public void Expand(DraftTree draft, int node, Span<DraftCandidate> best, bool logProbabilities)
+    public void Expand(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs)
     {
-        Assert.Equal(node < 0, !_rootExpanded);
-        _rootExpanded = true;
-        // The root has index _next.Count: it followed the last committed position.
-        int depth = node < 0 ? 0 : draft.Depth(node);
-        best[0] = new DraftCandidate(propose(_next.Count + depth + 1), logProbabilities ? -0.25f : 0);
+        foreach ((int node, int children) in nodes)
+        {
+            Assert.Equal(node < 0, !_rootExpanded);
+            Assert.Equal(1, children);
+            _rootExpanded = true;
+            draft.Expand(node);
+            // The root has index _next.Count: it followed the last committed position.
+            draft.Add(propose(_next.Count + draft.Depth(node) + 1), node, (needs & DraftNeeds.LogProbabilities) != 0 ? -0.25f : 0);
+        }
     }
 
     public void EndRound() => _rootExpanded = false;

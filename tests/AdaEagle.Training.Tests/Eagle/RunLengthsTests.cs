@@ -18,7 +18,7 @@ public class RunLengthsTests
     {
         using var head = new SmallHead();
         const int MaxDraft = 4;
-        using var drafter = new EagleDrafter(head.Engine, maxDraft: MaxDraft);
+        using var drafter = new EagleDrafter(head.Engine, maxExpanded: MaxDraft);
         Answer[] answers = [.. head.Small.Answer(head.Small.Settings(20), SmallTarget.Jobs(20), 1, [.. Enumerable.Range(0, 8)]).Select(item => item.Answer), Drafted(head, drafter)];
         var runs = new List<AnswerRuns>();
         new RunLengths(head.Small.Target.Model, head.Engine, MaxDraft, wholeDrafts: true).Record(answers, 2, runs.Add);
@@ -142,11 +142,9 @@ public class RunLengthsTests
         }
 
         var draft = new DraftTree(length);
-        var best = new DraftCandidate[1];
-        for (int node = -1; node + 1 < length; node++)
+        while (draft.Count < length)
         {
-            drafter.Expand(draft, node, best, logProbabilities: true);
-            draft.Add(best[0].Token, node, best[0].LogProbability);
+            drafter.Extend(draft, DraftNeeds.LogProbabilities);
         }
 
         drafter.EndRound();

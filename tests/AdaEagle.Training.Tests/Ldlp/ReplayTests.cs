@@ -66,7 +66,7 @@ public class ReplayTests
         new RunLengths(head.Small.Target.Model, head.Engine, 8, wholeDrafts: true).Record(answers, 1, recorded.Add);
         using var target = new LlamaTarget(head.Small.Target.Model);
         using var decoder = new SpeculativeDecoder(target, 8);
-        using var drafter = new EagleDrafter(head.Engine, maxDraft: 8);
+        using var drafter = new EagleDrafter(head.Engine, maxExpanded: 8);
         foreach (AnswerRuns runs in recorded)
         {
             AnswerRoots roots = RootTable.Of(runs, head.Small.Target.Model.Config.HiddenSize);

@@ -17,25 +17,27 @@ public sealed class EagleDrafter : IDrafter
     private readonly float[] _queuedFeatures;
     private readonly int[] _queuedTokens = new int[QueueRows];
     private readonly float[] _outputs;
-    private readonly int[] _nodeRows;
-    private readonly int _maxDraft;
+    private readonly TopTokens _top = new();
     private KvCache? _cache;
     private int _queued;
 
-    /// <summary>Makes a drafter for drafts of at most <paramref name="maxDraft"/> tokens.</summary>
-    public EagleDrafter(EagleHead head, WorkerPool? pool = null, int maxDraft = 64)
+    /// <summary>Makes a drafter that expands at most <paramref name="maxExpanded"/> nodes of a draft, the root among them.</summary>
+    public EagleDrafter(EagleHead head, WorkerPool? pool = null, int maxExpanded = 128)
     {
         ArgumentNullException.ThrowIfNull(head);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxExpanded);
         _runner = new EagleHeadRunner(head, pool ?? WorkerPool.Shared, RunnerRows);
-        _maxDraft = maxDraft;
-        _rows = new PassRows(Math.Max(RunnerRows, maxDraft));
+        MaxExpanded = maxExpanded;
+        _rows = new PassRows(Math.Max(RunnerRows, maxExpanded));
         _queuedFeatures = new float[QueueRows * head.Config.HiddenSize];
-        _outputs = new float[(maxDraft + 1) * head.Config.HiddenSize];
-        _nodeRows = new int[maxDraft];
+        _outputs = new float[maxExpanded * head.Config.HiddenSize];
     }
 
     /// <inheritdoc/>
     public string Name => "eagle";
+
+    /// <inheritdoc/>
+    public int MaxExpanded { get; }
 
     /// <summary>Committed pairs that wait for the next draft.</summary>
     public int QueuedRows => _queued;
@@ -51,7 +53,7 @@ public sealed class EagleDrafter : IDrafter
     public void Reset(int capacity, int firstToken)
     {
         _cache?.Dispose();
-        _cache = _runner.CreateCache(checked(capacity + _maxDraft));
+        _cache = _runner.CreateCache(checked(capacity + MaxExpanded));
         _queued = 0;
     }
 
@@ -70,26 +72,26 @@ public sealed class EagleDrafter : IDrafter
     }
 
     /// <inheritdoc/>
-    public void Expand(DraftTree draft, int node, Span<DraftCandidate> best, bool logProbabilities)
+    public void Expand(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs)
     {
         ArgumentNullException.ThrowIfNull(draft);
-        int row;
-        if (node < 0)
+        if (draft.Expanded + nodes.Length > MaxExpanded)
         {
-            row = CatchUp();
-        }
-        else
-        {
-            int parent = draft.Parent(node);
-            _rows.Continue();
-            _nodeRows[node] = _rows.Add(_cache!, draft.Token(node), parent < 0 ? -1 : _nodeRows[parent]);
-            OutputOf(parent).CopyTo(_runner.FeatureInput(0));
-            _runner.Forward(_rows, logitRows: 1);
-            row = 0;
+            throw new InvalidOperationException($"The drafter expands at most {MaxExpanded} nodes a round.");
         }
 
-        _runner.Output(row).CopyTo(OutputOf(node));
-        Best(row, best, logProbabilities);
+        if (draft.Expanded == 0)
+        {
+            ExpandRoot(draft, nodes, needs);
+            return;
+        }
+
+        while (nodes.Length > 0)
+        {
+            int count = Math.Min(nodes.Length, RunnerRows);
+            ExpandNodes(draft, nodes[..count], needs);
+            nodes = nodes[count..];
+        }
     }
 
     /// <inheritdoc/>
@@ -116,8 +118,18 @@ public sealed class EagleDrafter : IDrafter
         _runner.Dispose();
     }
 
-    // The head's output for a node; node -1 is the root, whose output is that of the last committed pair.
-    private Span<float> OutputOf(int node) => _outputs.AsSpan((node + 1) * Hidden, Hidden);
+    // The head's output of an expansion, number 0 being the root's: that of the last committed pair.
+    private Span<float> OutputOf(int expansion) => _outputs.AsSpan(expansion * Hidden, Hidden);
+
+    private void ExpandRoot(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs)
+    {
+        if (nodes.Length != 1 || nodes[0].Node >= 0)
+        {
+            throw new InvalidOperationException("The root is expanded first, and alone.");
+        }
+
+        Grow(draft, nodes[0], CatchUp(), needs);
+    }
 
     /// <summary>Runs the queued pairs and commits their rows; returns the row of the last one among the runner's results.</summary>
     private int CatchUp()
@@ -149,41 +161,51 @@ public sealed class EagleDrafter : IDrafter
         return last;
     }
 
-    private void Best(int row, Span<DraftCandidate> best, bool logProbabilities)
+    // One pass of the head over the nodes. The staged rows are the expansions but the root's, in their order.
+    private void ExpandNodes(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs)
     {
-        ReadOnlySpan<float> logits = _runner.Logits(row);
-        int top = _runner.ArgMax(row);
-        float normalizer = logProbabilities ? _runner.LogSumExp(row, logits[top]) : 0;
-        float logProbability(float logit) => logProbabilities ? logit - normalizer : 0;
-        best[0] = new DraftCandidate(top, logProbability(logits[top]));
-        if (best.Length == 1)
+        if (draft.Expanded != _rows.Count + 1)
         {
-            return;
+            throw new InvalidOperationException("The draft was not expanded by this drafter, or belongs to another round.");
         }
 
-        // Few are wanted of many: insertion into a short sorted list.
-        int found = 0;
-        for (int token = 0; token < logits.Length; token++)
+        _rows.Continue();
+        for (int i = 0; i < nodes.Length; i++)
         {
-            float logit = logits[token];
-            if (found == best.Length && logit <= best[found - 1].LogProbability)
-            {
-                continue;
-            }
-
-            int at = found < best.Length ? found++ : found - 1;
-            while (at > 0 && best[at - 1].LogProbability < logit)
-            {
-                best[at] = best[at - 1];
-                at--;
-            }
-
-            best[at] = new DraftCandidate(token, logit);
+            int node = nodes[i].Node, parent = draft.Expansion(draft.Parent(node));
+            OutputOf(parent).CopyTo(_runner.FeatureInput(i));
+            _rows.Add(_cache!, draft.Token(node), parent - 1);
         }
 
-        for (int i = 0; i < best.Length; i++)
+        _runner.Forward(_rows, logitRows: nodes.Length);
+        for (int i = 0; i < nodes.Length; i++)
         {
-            best[i] = new DraftCandidate(best[i].Token, logProbability(best[i].LogProbability));
+            Grow(draft, nodes[i], i, needs);
+        }
+    }
+
+    private void Grow(DraftTree draft, Expansion node, int row, DraftNeeds needs)
+    {
+        int expansion = draft.Expand(node.Node);
+        ReadOnlySpan<float> output = _runner.Output(row), logits = _runner.Logits(row);
+        output.CopyTo(OutputOf(expansion));
+        if ((needs & DraftNeeds.Hidden) != 0)
+        {
+            draft.SetHidden(node.Node, output);
+        }
+
+        if ((needs & DraftNeeds.Signals) != 0)
+        {
+            draft.SetSignals(node.Node, DraftSignals.Of(logits));
+        }
+
+        int best = node.Children == 1 ? _runner.ArgMax(row) : 0;
+        ReadOnlySpan<int> tokens = node.Children == 1 ? new ReadOnlySpan<int>(in best) : _top.Of(logits, node.Children);
+        bool probabilities = (needs & DraftNeeds.LogProbabilities) != 0 && tokens.Length > 0;
+        float normalizer = probabilities ? _runner.LogSumExp(row, logits[tokens[0]]) : 0;
+        foreach (int token in tokens)
+        {
+            draft.Add(token, node.Node, probabilities ? logits[token] - normalizer : 0);
         }
     }
 }

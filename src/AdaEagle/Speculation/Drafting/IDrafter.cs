@@ -1,15 +1,5 @@
 namespace AdaEagle.Speculation.Drafting;
 
-/// <summary>A token that a drafter proposes, and its natural-log probability (raw head logits, no temperature).</summary>
-public readonly record struct DraftCandidate(int Token, float LogProbability)
-{
-    /// <summary>No token: what a drafter that has nothing more to propose fills the rest with.</summary>
-    public static DraftCandidate None { get; } = new(-1, 0);
-
-    /// <summary>True if there is no token.</summary>
-    public bool IsNone => Token < 0;
-}
-
 /// <summary>
 /// Proposes tokens. It is told what was committed, and grows a draft node by node; what it computed for a draft is scratch of that round.
 /// </summary>
@@ -17,6 +7,9 @@ public interface IDrafter : IDisposable
 {
     /// <summary>A short name for tables.</summary>
     string Name { get; }
+
+    /// <summary>The most nodes that it expands in a round, the root among them.</summary>
+    int MaxExpanded { get; }
 
     /// <summary>
     /// Forgets everything: the start of a sequence of at most <paramref name="capacity"/> positions, whose token at position 0 is
@@ -31,14 +24,14 @@ public interface IDrafter : IDisposable
     void Commit(ReadOnlySpan<float> feature, int nextToken);
 
     /// <summary>
-    /// The best continuations of a node, best first; node -1 is the root, the token committed last.
-    /// Nodes are expanded after their parents, each at most once in a round.
+    /// A draft pass: expands nodes (<see cref="DraftTree.Expand"/>) and adds the best continuations of each to the draft, best first, one node's after
+    /// the other's. A drafter that has fewer continuations adds fewer. Nodes are expanded after their parents, in an earlier call, each at most once in a
+    /// round; the root is expanded first, alone.
     /// </summary>
-    /// <param name="draft">The draft so far.</param>
-    /// <param name="node">The node to expand.</param>
-    /// <param name="best">Filled with the best candidates, and behind them with <see cref="DraftCandidate.None"/> where there are fewer.</param>
-    /// <param name="logProbabilities">False leaves the candidates' log-probabilities at zero, which is cheaper.</param>
-    void Expand(DraftTree draft, int node, Span<DraftCandidate> best, bool logProbabilities);
+    /// <param name="draft">The pool of the round; it has room for all that is wanted.</param>
+    /// <param name="nodes">The nodes to expand.</param>
+    /// <param name="needs">What the policy reads; the rest may be left out, which is cheaper.</param>
+    void Expand(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs);
 
     /// <summary>Ends the round: drops what was computed for the draft.</summary>
     void EndRound();
@@ -46,5 +39,19 @@ public interface IDrafter : IDisposable
     /// <summary>Throws if its state contradicts itself, or <paramref name="positions"/>, which the target's cache holds. For tests, between rounds.</summary>
     void CheckIntegrity(int positions)
     {
+    }
+}
+
+/// <summary>What chains ask of a drafter.</summary>
+public static class DrafterExtensions
+{
+    /// <summary>Adds the best continuation of the last node, or of the root, and returns its token; -1 if the drafter has none.</summary>
+    public static int Extend(this IDrafter drafter, DraftTree draft, DraftNeeds needs)
+    {
+        ArgumentNullException.ThrowIfNull(drafter);
+        ArgumentNullException.ThrowIfNull(draft);
+        int before = draft.Count;
+        drafter.Expand(draft, [new Expansion(before - 1, 1)], needs);
+        return draft.Count > before ? draft.Token(before) : -1;
     }
 }

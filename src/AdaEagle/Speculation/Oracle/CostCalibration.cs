@@ -6,7 +6,7 @@ namespace AdaEagle.Speculation.Oracle;
 /// A policy that measures: it goes through all draft lengths in a shuffled order, again and again, so that each meets the same contexts and the
 /// same slow moments of the machine, and takes the medians of what it observes. Run it over ordinary prompts.
 /// </summary>
-internal sealed class CostCalibration : IDraftPolicy
+internal sealed class CostCalibration : ChainPolicy
 {
     private const int ShuffleSeed = 1;
 
@@ -30,13 +30,10 @@ internal sealed class CostCalibration : IDraftPolicy
     }
 
     /// <inheritdoc/>
-    public string Name => "calibration";
+    public override string Name => "calibration";
 
     /// <inheritdoc/>
-    public int MaxDraft { get; }
-
-    /// <inheritdoc/>
-    public bool NeedsLogProbabilities => false;
+    public override int MaxDraft { get; }
 
     /// <summary>Rounds measured of the length that was met least.</summary>
     public int Fewest => _verify.Min(times => times.Count);
@@ -45,7 +42,7 @@ internal sealed class CostCalibration : IDraftPolicy
     public void EndSequence() => _lastRound = 0;
 
     /// <inheritdoc/>
-    public int Plan(in PlanContext context)
+    public override int Plan(in PlanContext context)
     {
         if (_next == 0)
         {
@@ -58,14 +55,14 @@ internal sealed class CostCalibration : IDraftPolicy
     }
 
     /// <inheritdoc/>
-    public bool Extends(DraftTree draft, int planned)
+    public override bool Extends(DraftTree draft, int planned)
     {
         ArgumentNullException.ThrowIfNull(draft);
         return draft.Count < planned;
     }
 
     /// <inheritdoc/>
-    public void Observe(in RoundObservation round)
+    public override void Observe(in RoundObservation round)
     {
         _draft[round.Drafted].Add(round.DraftSeconds);
         _verify[round.Drafted].Add(round.VerifySeconds);

@@ -3,7 +3,7 @@ using AdaEagle.Speculation.Policies;
 namespace AdaEagle.Speculation.Oracle;
 
 /// <summary><c>oracle</c>: drafts what an <see cref="OraclePlan"/> says for the output at hand. A bound for other policies, of no use by itself.</summary>
-internal sealed class OraclePolicy(int maxDraft) : IDraftPolicy
+internal sealed class OraclePolicy(int maxDraft) : ChainPolicy
 {
     /// <summary>The name it is asked for by.</summary>
     public const string PolicyName = "oracle";
@@ -12,26 +12,18 @@ internal sealed class OraclePolicy(int maxDraft) : IDraftPolicy
     public IReadOnlyList<int> Lengths { get; set; } = [];
 
     /// <inheritdoc/>
-    public string Name => PolicyName;
+    public override string Name => PolicyName;
 
     /// <inheritdoc/>
-    public int MaxDraft => maxDraft;
+    public override int MaxDraft => maxDraft;
 
     /// <inheritdoc/>
-    public bool NeedsLogProbabilities => false;
+    public override int Plan(in PlanContext context) => context.RootIndex < Lengths.Count ? Lengths[context.RootIndex] : 0;
 
     /// <inheritdoc/>
-    public int Plan(in PlanContext context) => context.RootIndex < Lengths.Count ? Lengths[context.RootIndex] : 0;
-
-    /// <inheritdoc/>
-    public bool Extends(DraftTree draft, int planned)
+    public override bool Extends(DraftTree draft, int planned)
     {
         ArgumentNullException.ThrowIfNull(draft);
         return draft.Count < planned;
-    }
-
-    /// <inheritdoc/>
-    public void Observe(in RoundObservation round)
-    {
     }
 }

@@ -6,7 +6,7 @@ namespace AdaEagle.Speculation.Oracle;
 /// longest draft, and at most the tokens that follow in the output.
 /// </param>
 /// <param name="Planned">What the recorded policy planned there; 0 without one.</param>
-/// <param name="Drafted">How many tokens it drafts there, before the round clamps it; 0 without one.</param>
+/// <param name="Drafted">How many tokens it has verified there, no more than the recorder's longest draft and the tokens left allow; 0 without one.</param>
 internal readonly record struct RecordedRoot(int Run, int Planned, int Drafted);
 
 /// <summary>The roots of one output, by index: 0 is the first generated token. No token follows the last one, so its run is 0.</summary>

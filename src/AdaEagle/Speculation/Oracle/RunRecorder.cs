@@ -16,7 +16,6 @@ internal sealed class RunRecorder : IDisposable
     private readonly EagleDrafter _drafter;
     private readonly PassRows _rows;
     private readonly DraftTree _draft;
-    private readonly DraftCandidate[] _candidate = new DraftCandidate[1];
 
     /// <summary>Makes a recorder of runs of at most <paramref name="maxDraft"/> tokens.</summary>
     public RunRecorder(LlamaModel target, EagleHead head, WorkerPool pool, int maxDraft)
@@ -40,23 +39,24 @@ internal sealed class RunRecorder : IDisposable
     /// <param name="policy">A policy whose lengths are recorded too; it must depend on the root and its draft alone.</param>
     /// <param name="cancellation">Observed between passes.</param>
     public RecordedOutput Record(
-        IReadOnlyList<int> prompt, IReadOnlyList<int> output, int maxTokens, bool endsWithEndToken, IDraftPolicy? policy = null, CancellationToken cancellation = default)
+        IReadOnlyList<int> prompt, IReadOnlyList<int> output, int maxTokens, bool endsWithEndToken, ChainPolicy? policy = null, CancellationToken cancellation = default)
     {
         int[] tokens = [.. prompt, .. output];
         var roots = new RecordedRoot[output.Count];
         _drafter.Reset(tokens.Length, tokens[0]);
+        bool signals = policy is not null && (policy.Needs & DraftNeeds.RootSignals) != 0;
         using KvCache cache = _target.CreateCache(tokens.Length);
         for (int done = 0; done < tokens.Length - 1;)
         {
             cancellation.ThrowIfCancellationRequested();
-            int count = Math.Min(_target.MaxRows, tokens.Length - 1 - done);
+            int count = Math.Min(signals ? _target.MaxLogitRows : _target.MaxRows, tokens.Length - 1 - done);
             _rows.Clear();
             for (int i = 0; i < count; i++)
             {
                 _rows.Add(cache, tokens[done + i], i - 1);
             }
 
-            _target.Forward(_rows, PassRequest.FeaturesOnly);
+            _target.Forward(_rows, signals ? PassRequest.AllLogits : PassRequest.FeaturesOnly);
             cache.CommitFirst(count);
             for (int i = 0; i < count; i++)
             {
@@ -66,8 +66,10 @@ internal sealed class RunRecorder : IDisposable
                 int root = position + 1 - prompt.Count;
                 if (root >= 0 && root < output.Count - 1)
                 {
-                    int planned = policy?.Plan(new PlanContext { Feature = feature, Token = tokens[position], Root = tokens[position + 1], RootIndex = root }) ?? 0;
-                    roots[root] = Draft(output, root, policy, planned);
+                    DraftSignals rootSignals = signals ? DraftSignals.Of(_target.Logits(i)) : default;
+                    int planned = policy?.Plan(
+                        new PlanContext { Feature = feature, Token = tokens[position], Root = tokens[position + 1], RootIndex = root, RootSignals = rootSignals }) ?? 0;
+                    roots[root] = Draft(output, root, policy, planned, maxTokens - root - 2);
                 }
             }
 
@@ -84,30 +86,34 @@ internal sealed class RunRecorder : IDisposable
         _target.Dispose();
     }
 
-    // Drafts while the chain agrees with the output, or the policy would go on.
-    private RecordedRoot Draft(IReadOnlyList<int> output, int root, IDraftPolicy? policy, int planned)
+    // Drafts while the chain agrees with the output, or the policy would go on; the round lets it draft so many tokens as are left.
+    private RecordedRoot Draft(IReadOnlyList<int> output, int root, ChainPolicy? policy, int planned, int left)
     {
         _draft.Clear();
         bool agrees = true, extends = policy is not null;
-        int run = 0, drafted = 0;
-        while (_draft.Count < MaxDraft)
+        int run = 0, drafted = 0, longest = Math.Min(Math.Min(MaxDraft, policy?.MaxDraft ?? 0), left);
+        while (true)
         {
-            extends = extends && _draft.Count < policy!.MaxDraft && policy.Extends(_draft, planned);
-            if (!agrees && !extends)
+            if (extends && !(_draft.Count < longest && policy!.Extends(_draft, planned)))
+            {
+                extends = false;
+                drafted = policy!.Keep(_draft, planned);
+            }
+
+            if (_draft.Count == MaxDraft || (!agrees && !extends))
             {
                 break;
             }
 
-            _drafter.Expand(_draft, _draft.Count - 1, _candidate, policy?.NeedsLogProbabilities ?? false);
-            if (_candidate[0].IsNone)
+            int token = _drafter.Extend(_draft, policy?.Needs ?? DraftNeeds.None);
+            if (token < 0)
             {
+                drafted = extends ? policy!.Keep(_draft, planned) : drafted;
                 break;
             }
 
-            _draft.Add(_candidate[0].Token, _draft.Count - 1, _candidate[0].LogProbability);
-            drafted += extends ? 1 : 0;
             int index = root + _draft.Count;
-            agrees = agrees && index < output.Count && output[index] == _candidate[0].Token;
+            agrees = agrees && index < output.Count && output[index] == token;
             run += agrees ? 1 : 0;
         }
 

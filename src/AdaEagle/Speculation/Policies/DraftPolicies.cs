@@ -4,8 +4,10 @@ namespace AdaEagle.Speculation.Policies;
 
 /// <summary>What policies are made from: a session's predictor, if its model has one, and the longest draft.</summary>
 /// <param name="Predictor">The LDLP, or null.</param>
-/// <param name="MaxDraft">k_max of policies that have none of their own.</param>
-public sealed record PolicyResources(DraftLengthPredictor? Predictor, int MaxDraft);
+/// <param name="MaxDraft">k_max of policies that have none of their own, and the longest path of a tree.</param>
+/// <param name="MaxNodes">The most tokens of a tree that are verified.</param>
+/// <param name="MaxPool">The most candidates that a tree is chosen from.</param>
+public sealed record PolicyResources(DraftLengthPredictor? Predictor, int MaxDraft, int MaxNodes = 63, int MaxPool = 1024);
 
 /// <summary>Policies by name. A new one is a file and a line here.</summary>
 public static class DraftPolicies
@@ -19,6 +21,9 @@ public static class DraftPolicies
         ("threshold:T", "while the draft's cumulative log-probability is at least T", MakeThreshold),
         ("ldlp", "the length that the draft length predictor says", (name, resources) => name == "ldlp" ? new LdlpPolicy(Predictor(name, resources), null) : null),
         ("ldlp+threshold:T", "that, and on while the cumulative log-probability is at least T", MakeLdlpThreshold),
+        ("eagle2:TOTAL,DEPTH,TOPK", "EAGLE-2's dynamic tree: TOTAL nodes with the root, DEPTH + 1 levels, grown TOPK wide", MakeEagle2),
+        ("comb:K,S", "a chain of K tokens with S siblings beside each", MakeComb),
+        ("tree:PATHS", "always the same tree: paths of ranks such as 0,1,00, or eagle1", MakeTree),
     ];
 
     /// <summary>The forms that <see cref="Create"/> knows, with what they do.</summary>
@@ -41,6 +46,23 @@ public static class DraftPolicies
         throw new ArgumentException($"There is no policy '{name}'. Supported: {Plain}, {string.Join(", ", s_kinds.Select(kind => kind.Form))}.", nameof(name));
     }
 
+    /// <summary>The names of a list with commas between them; a part that begins with a digit belongs to the name before it (<c>eagle2:60,5,10</c>).</summary>
+    public static IEnumerable<string> Split(string list)
+    {
+        ArgumentNullException.ThrowIfNull(list);
+        string[] parts = list.Split(',', StringSplitOptions.TrimEntries);
+        for (int i = 0; i < parts.Length;)
+        {
+            int first = i++;
+            while (i < parts.Length && parts[i].Length > 0 && char.IsAsciiDigit(parts[i][0]))
+            {
+                i++;
+            }
+
+            yield return string.Join(',', parts[first..i]);
+        }
+    }
+
     private static FixedLengthPolicy? MakeFixed(string name, PolicyResources resources)
     {
         if (Argument(name, "fixed:") is not { } argument)
@@ -61,6 +83,70 @@ public static class DraftPolicies
 
     private static LdlpPolicy? MakeLdlpThreshold(string name, PolicyResources resources) =>
         Argument(name, "ldlp+threshold:") is { } argument ? new LdlpPolicy(Predictor(name, resources), Threshold(name, argument)) : null;
+
+    private static Eagle2Policy? MakeEagle2(string name, PolicyResources resources)
+    {
+        if (Argument(name, "eagle2:") is not { } argument)
+        {
+            return null;
+        }
+
+        int[]? numbers = Numbers(argument, 3);
+        if (numbers is not [int total and >= 2, int depth, int width and >= 1] || total > resources.MaxNodes + 1 || depth >= resources.MaxDraft || width > resources.MaxPool
+            || width + ((long)depth * width * width) > resources.MaxPool)
+        {
+            throw new ArgumentException(
+                $"'{name}': TOTAL must be a whole number from 2 to {resources.MaxNodes + 1}, DEPTH from 0 to {resources.MaxDraft - 1}, TOPK from 1, and TOPK + DEPTH x TOPK x TOPK at most {resources.MaxPool}, as in eagle2:60,5,10.",
+                nameof(name));
+        }
+
+        return new Eagle2Policy(total, depth, width);
+    }
+
+    private static StaticTreePolicy? MakeComb(string name, PolicyResources resources)
+    {
+        if (Argument(name, "comb:") is not { } argument)
+        {
+            return null;
+        }
+
+        if (Numbers(argument, 2) is not [int length, int siblings] || length > resources.MaxDraft || length * (siblings + 1L) > resources.MaxNodes)
+        {
+            throw new ArgumentException($"'{name}': K must be a whole number from 0 to {resources.MaxDraft}, S from 0, and K x (S + 1) at most {resources.MaxNodes}, as in comb:4,2.", nameof(name));
+        }
+
+        return StaticTreePolicy.Comb(name, length, siblings);
+    }
+
+    private static StaticTreePolicy? MakeTree(string name, PolicyResources resources)
+    {
+        if (Argument(name, "tree:") is not { } argument)
+        {
+            return null;
+        }
+
+        StaticTreePolicy policy;
+        try
+        {
+            policy = StaticTreePolicy.Parse(name, argument);
+        }
+        catch (ArgumentException failure)
+        {
+            throw new ArgumentException($"'{name}': {failure.Message}", nameof(name), failure);
+        }
+
+        return policy.MaxDraft <= resources.MaxNodes && policy.MaxPool <= resources.MaxPool && policy.LongestPath <= resources.MaxDraft
+            ? policy
+            : throw new ArgumentException(
+                $"'{name}': a tree has at most {resources.MaxNodes} nodes, and {resources.MaxPool} with the ranks that it leaves out, and its paths at most {resources.MaxDraft}.", nameof(name));
+    }
+
+    private static int[]? Numbers(string argument, int count)
+    {
+        string[] parts = argument.Split(',');
+        int[] numbers = new int[count];
+        return parts.Length == count && parts.Select((part, i) => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out numbers[i])).All(parsed => parsed) ? numbers : null;
+    }
 
     private static string? Argument(string name, string prefix) => name.StartsWith(prefix, StringComparison.Ordinal) ? name[prefix.Length..] : null;
 

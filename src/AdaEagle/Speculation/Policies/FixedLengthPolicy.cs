@@ -3,25 +3,21 @@ using System.Globalization;
 namespace AdaEagle.Speculation.Policies;
 
 /// <summary><c>fixed:K</c>: always K tokens; 0 drafts nothing.</summary>
-public sealed class FixedLengthPolicy(int length) : IDraftPolicy
+public sealed class FixedLengthPolicy(int length) : ChainPolicy
 {
     /// <inheritdoc/>
-    public string Name { get; } = string.Create(CultureInfo.InvariantCulture, $"fixed:{length}");
+    public override string Name { get; } = string.Create(CultureInfo.InvariantCulture, $"fixed:{length}");
 
     /// <inheritdoc/>
-    public int MaxDraft => length;
+    public override int MaxDraft => length;
 
     /// <inheritdoc/>
-    public bool NeedsLogProbabilities => false;
+    public override int Plan(in PlanContext context) => length;
 
     /// <inheritdoc/>
-    public int Plan(in PlanContext context) => length;
-
-    /// <inheritdoc/>
-    public bool Extends(DraftTree draft, int planned) => draft.Count < planned;
-
-    /// <inheritdoc/>
-    public void Observe(in RoundObservation round)
+    public override bool Extends(DraftTree draft, int planned)
     {
+        ArgumentNullException.ThrowIfNull(draft);
+        return draft.Count < planned;
     }
 }

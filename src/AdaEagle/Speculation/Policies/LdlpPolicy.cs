@@ -6,30 +6,25 @@ namespace AdaEagle.Speculation.Policies;
 /// <c>ldlp</c> and <c>ldlp+threshold:T</c>: AdaEAGLE. The Lightweight Draft Length Predictor says before the draft how long it should be; with a
 /// threshold the draft goes on beyond that while its cumulative log-probability is at least T (AdaEAGLE-DDD: stop if i >= L and S_i &lt; T).
 /// </summary>
-public sealed class LdlpPolicy(DraftLengthPredictor predictor, float? threshold) : IDraftPolicy
+public sealed class LdlpPolicy(DraftLengthPredictor predictor, float? threshold) : ChainPolicy
 {
     /// <inheritdoc/>
-    public string Name { get; } = threshold is { } t ? string.Create(CultureInfo.InvariantCulture, $"ldlp+threshold:{t}") : "ldlp";
+    public override string Name { get; } = threshold is { } t ? string.Create(CultureInfo.InvariantCulture, $"ldlp+threshold:{t}") : "ldlp";
 
     /// <inheritdoc/>
-    public int MaxDraft => predictor.MaxDraft;
+    public override int MaxDraft => predictor.MaxDraft;
 
     /// <inheritdoc/>
-    public bool NeedsLogProbabilities => threshold is not null;
+    public override DraftNeeds Needs => threshold is null ? DraftNeeds.None : DraftNeeds.LogProbabilities;
 
     /// <inheritdoc/>
-    public int Plan(in PlanContext context) => predictor.PredictLength(context.Token, context.Feature);
+    public override int Plan(in PlanContext context) => predictor.PredictLength(context.Token, context.Feature);
 
     /// <inheritdoc/>
-    public bool Extends(DraftTree draft, int planned)
+    public override bool Extends(DraftTree draft, int planned)
     {
         ArgumentNullException.ThrowIfNull(draft);
         return draft.Count < predictor.MaxDraft
             && (draft.Count < planned || (threshold is { } t && draft.CumulativeLogProbability(draft.Count - 1) >= t));
-    }
-
-    /// <inheritdoc/>
-    public void Observe(in RoundObservation round)
-    {
     }
 }

@@ -6,29 +6,24 @@ namespace AdaEagle.Speculation.Policies;
 /// <c>threshold:T</c>: drafts while the chain's cumulative log-probability is at least T (DDD as AdaEAGLE uses it, section 0.6 of the paper's facts);
 /// the token that crossed T stays, since it has been paid for. A threshold below 0 drafts at least one token.
 /// </summary>
-public sealed class ThresholdPolicy(float threshold, int maxDraft) : IDraftPolicy
+public sealed class ThresholdPolicy(float threshold, int maxDraft) : ChainPolicy
 {
     /// <inheritdoc/>
-    public string Name { get; } = string.Create(CultureInfo.InvariantCulture, $"threshold:{threshold}");
+    public override string Name { get; } = string.Create(CultureInfo.InvariantCulture, $"threshold:{threshold}");
 
     /// <inheritdoc/>
-    public int MaxDraft => maxDraft;
+    public override int MaxDraft => maxDraft;
 
     /// <inheritdoc/>
-    public bool NeedsLogProbabilities => true;
+    public override DraftNeeds Needs => DraftNeeds.LogProbabilities;
 
     /// <inheritdoc/>
-    public int Plan(in PlanContext context) => 0;
+    public override int Plan(in PlanContext context) => 0;
 
     /// <inheritdoc/>
-    public bool Extends(DraftTree draft, int planned)
+    public override bool Extends(DraftTree draft, int planned)
     {
         ArgumentNullException.ThrowIfNull(draft);
         return draft.Count < maxDraft && draft.CumulativeLogProbability(draft.Count - 1) >= threshold;
-    }
-
-    /// <inheritdoc/>
-    public void Observe(in RoundObservation round)
-    {
     }
 }
