@@ -13,7 +13,7 @@ public class AllocationTests
         get
         {
             var cases = new TheoryData<string, float, int>();
-            foreach (string policy in (string[])["fixed:0", "fixed:1", "fixed:5", "threshold:-1", "ldlp", "ldlp+threshold:-0.6"])
+            foreach (string policy in (string[])["fixed:0", "fixed:1", "fixed:5", "threshold:-1", "ldlp", "ldlp+threshold:-0.6", "eagle2:20,3,4", "tree:eagle1", "comb:4,2"])
             {
                 cases.Add(policy, 0, 1);
                 cases.Add(policy, 0.9f, 1);
