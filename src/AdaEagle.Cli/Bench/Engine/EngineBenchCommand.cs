@@ -65,15 +65,12 @@ internal sealed class EngineBenchCommand
 
     private static EngineJson Measure(LanguageModel model, int context, int repeat, IEnumerable<string> commandLine)
     {
-        const int DecodedTokens = 32;
+        const int DecodedTokens = 16;
         long bytes = model.Target.PassBytes;
         double stream = StreamBandwidth.Measure(model.Pool, bytes);
         using var probe = new EngineProbe(model, s_rows[^1]);
         using KvCache cache = probe.Context(context, s_rows[^1]);
-        int runs = Math.Max(1, repeat / 10);
-        using KvCache decoded = probe.Context(context, (runs + 1) * DecodedTokens);
-        probe.Decode(decoded, DecodedTokens);
-
+        int runs = Math.Max(1, repeat / 5);
         var passes = s_rows.ToDictionary(rows => rows, _ => new double[repeat]);
         double[] decode = new double[runs], choice = new double[repeat];
         for (int i = -1; i < repeat; i++)
@@ -93,6 +90,7 @@ internal sealed class EngineBenchCommand
                 choice[i] = probe.Choice();
                 if (i < runs)
                 {
+                    using KvCache decoded = probe.Context(context, DecodedTokens); // anew: every run begins at the same depth
                     decode[i] = probe.Decode(decoded, DecodedTokens) / DecodedTokens;
                 }
             }
