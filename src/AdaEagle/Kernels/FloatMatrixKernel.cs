@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace AdaEagle.Kernels;
 
@@ -17,6 +18,9 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
 {
     // Far enough ahead for the third-level cache and for memory; nearer competes with the loads themselves (docs/experiments.md).
     private const int PrefetchBytes = 8192;
+
+    // A pair of columns of both groups.
+    private static int PanelPairBytes => FloatPanel<TCodec>.Groups * TCodec.PairBytes;
 
     /// <summary>Rows of a tile over both groups.</summary>
     private static int PanelTileRows => TLanes.TileCells / 2;
@@ -48,14 +52,16 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
             byte* panel = groups + (group * groupBytes);
             float* output = outputs + (group * GroupRows);
             bool both = group + 1 < groupCount;
-            for (int row = 0; row < rows; row += tall)
+            for (int row = 0, tile = 0; row < rows; row += tall, tile++)
             {
                 int count = Math.Min(tall, rows - row);
                 float* values = inputs + (row * inputStride);
                 float* result = output + (row * outputStride);
                 if (panelTiles)
                 {
-                    PanelTile(count, panel, both, pairs, values, inputStride, result, outputStride);
+                    // One tile asks for what comes soon. Of several each asks for a share of the next panel, so that memory does not wait while its tiles share the panel they have.
+                    byte* ahead = tiles == 1 ? panel + PrefetchBytes : panel + (((long)pairs * PanelPairBytes * (tiles + tile)) / tiles);
+                    PanelTile(count, panel, both, pairs, ahead, PanelPairBytes / tiles, values, inputStride, result, outputStride);
                     continue;
                 }
 
@@ -68,16 +74,16 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         }
     }
 
-    private static void PanelTile(int rows, byte* panel, bool both, int pairs, float* inputs, nint inputStride, float* outputs, nint outputStride)
+    private static void PanelTile(int rows, byte* panel, bool both, int pairs, byte* ahead, nint aheadStep, float* inputs, nint inputStride, float* outputs, nint outputStride)
     {
         switch (rows)
         {
-            case 1: PanelTile<Count1>(panel, both, pairs, inputs, inputStride, outputs, outputStride); break;
-            case 2: PanelTile<Count2>(panel, both, pairs, inputs, inputStride, outputs, outputStride); break;
-            case 3: PanelTile<Count3>(panel, both, pairs, inputs, inputStride, outputs, outputStride); break;
-            case 4: PanelTile<Count4>(panel, both, pairs, inputs, inputStride, outputs, outputStride); break;
-            case 5: PanelTile<Count5>(panel, both, pairs, inputs, inputStride, outputs, outputStride); break;
-            case 6: PanelTile<Count6>(panel, both, pairs, inputs, inputStride, outputs, outputStride); break;
+            case 1: PanelTile<Count1>(panel, both, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
+            case 2: PanelTile<Count2>(panel, both, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
+            case 3: PanelTile<Count3>(panel, both, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
+            case 4: PanelTile<Count4>(panel, both, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
+            case 5: PanelTile<Count5>(panel, both, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
+            case 6: PanelTile<Count6>(panel, both, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
             default: throw new InvalidOperationException($"No tile of a panel by {rows} rows.");
         }
     }
@@ -94,7 +100,7 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PanelTile<TRows>(byte* panel, bool both, int pairs, float* inputs, nint inputStride, float* outputs, nint outputStride)
+    private static void PanelTile<TRows>(byte* panel, bool both, int pairs, byte* ahead, nint aheadStep, float* inputs, nint inputStride, float* outputs, nint outputStride)
         where TRows : struct, ICount
     {
         TLanes e00 = TLanes.Zero, o00 = TLanes.Zero, e10 = TLanes.Zero, o10 = TLanes.Zero;
@@ -111,7 +117,8 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         float* x5 = x4 + inputStride;
         for (nint p = 0; p < pairs; p++)
         {
-            Prefetch(panel + PrefetchBytes);
+            Prefetch(ahead, isNext: aheadStep == PanelPairBytes);
+            ahead += aheadStep;
             TCodec.Decode(panel, out TLanes even0, out TLanes odd0);
             TCodec.Decode(panel + TCodec.PairBytes, out TLanes even1, out TLanes odd1);
             panel += 2 * TCodec.PairBytes;
@@ -216,7 +223,7 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         float* x2 = x1 + inputStride;
         for (nint p = 0; p < pairs; p++)
         {
-            Prefetch(weights + PrefetchBytes);
+            Prefetch(weights + PrefetchBytes, isNext: true);
             TCodec.Decode(weights, out TLanes even, out TLanes odd);
             weights += 2 * TCodec.PairBytes;
             e0 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x0[2 * p]), e0);
@@ -257,19 +264,32 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         }
     }
 
-    // The pair blocks of both groups.
+    // The pair blocks of both groups, into the first-level cache if this tile reads them next; into the second if they wait there for the next panel.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(byte* address)
+    private static void Prefetch(byte* address, bool isNext)
     {
-        if (System.Runtime.Intrinsics.X86.Sse.IsSupported)
+        if (!Sse.IsSupported)
         {
-            System.Runtime.Intrinsics.X86.Sse.Prefetch0(address);
-            System.Runtime.Intrinsics.X86.Sse.Prefetch0(address + 64);
+            return;
+        }
+
+        if (!isNext)
+        {
+            Sse.Prefetch1(address);
             if (TCodec.PairBytes > 64)
             {
-                System.Runtime.Intrinsics.X86.Sse.Prefetch0(address + 128);
-                System.Runtime.Intrinsics.X86.Sse.Prefetch0(address + 192);
+                Sse.Prefetch1(address + 64);
             }
+
+            return;
+        }
+
+        Sse.Prefetch0(address);
+        Sse.Prefetch0(address + 64);
+        if (TCodec.PairBytes > 64)
+        {
+            Sse.Prefetch0(address + 128);
+            Sse.Prefetch0(address + 192);
         }
     }
 }
