@@ -13,16 +13,21 @@ namespace AdaEagle.Speculation.Oracle;
 internal sealed class RunRecorder : IDisposable
 {
     private readonly LlamaTarget _target;
-    private readonly EagleDrafter _drafter;
+    private readonly IDrafter _drafter;
+    private readonly bool _ownsDrafter;
     private readonly PassRows _rows;
     private readonly DraftTree _draft;
 
-    /// <summary>Makes a recorder of runs of at most <paramref name="maxDraft"/> tokens.</summary>
+    /// <summary>Makes a recorder of runs of at most <paramref name="maxDraft"/> tokens that the head drafts.</summary>
     public RunRecorder(LlamaModel target, EagleHead head, WorkerPool pool, int maxDraft)
+        : this(target, new EagleDrafter(head, pool, maxDraft), pool, maxDraft) => _ownsDrafter = true;
+
+    /// <summary>Makes a recorder of what any drafter drafts, which stays the caller's.</summary>
+    public RunRecorder(LlamaModel target, IDrafter drafter, WorkerPool pool, int maxDraft)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxDraft);
         _target = new LlamaTarget(target, pool);
-        _drafter = new EagleDrafter(head, pool, maxDraft);
+        _drafter = drafter;
         _rows = new PassRows(_target.MaxRows);
         _draft = new DraftTree(maxDraft);
         MaxDraft = maxDraft;
@@ -82,7 +87,11 @@ internal sealed class RunRecorder : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _drafter.Dispose();
+        if (_ownsDrafter)
+        {
+            _drafter.Dispose();
+        }
+
         _target.Dispose();
     }
 

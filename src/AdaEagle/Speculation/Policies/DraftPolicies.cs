@@ -7,7 +7,11 @@ namespace AdaEagle.Speculation.Policies;
 /// <param name="MaxDraft">k_max of policies that have none of their own, and the longest path of a tree.</param>
 /// <param name="MaxNodes">The most tokens of a tree that are verified.</param>
 /// <param name="MaxPool">The most candidates that a tree is chosen from.</param>
-public sealed record PolicyResources(DraftLengthPredictor? Predictor, int MaxDraft, int MaxNodes = 63, int MaxPool = 1024);
+public sealed record PolicyResources(DraftLengthPredictor? Predictor, int MaxDraft, int MaxNodes = 63, int MaxPool = 1024)
+{
+    /// <summary>Tokens that end an output: a draft has no use for what follows one.</summary>
+    public IReadOnlyList<int> EndTokens { get; init; } = [];
+}
 
 /// <summary>Policies by name. A new one is a file and a line here.</summary>
 public static class DraftPolicies
@@ -21,6 +25,16 @@ public static class DraftPolicies
         ("threshold:T", "while the draft's cumulative log-probability is at least T", MakeThreshold),
         ("ldlp", "the length that the draft length predictor says", (name, resources) => name == "ldlp" ? new LdlpPolicy(Predictor(name, resources), null) : null),
         ("ldlp+threshold:T", "that, and on while the cumulative log-probability is at least T", MakeLdlpThreshold),
+        ("p-min:P", "while the drafter's token has probability P (llama.cpp)", PMinPolicy.Make),
+        ("svip:H", "until the root of 0.15 times the entropy is above H (SVIP)", SvipPolicy.Make),
+        ("adaedl:L:A", "until a lower bound of acceptance is below a threshold that moves from L, for a share A of accepted tokens (AdaEDL)", AdaEdlPolicy.Make),
+        ("hf-heuristic:N:P", "N tokens, +2 after full success, else -1; confidence threshold P (Hugging Face)", HuggingFacePolicy.Make),
+        ("hf-confidence:P:N", "until a token has less probability than P, at most N tokens (Hugging Face)", HuggingFacePolicy.Make),
+        ("hf-adaptive:P:N", "the same, P fitted to what was accepted (Hugging Face)", HuggingFacePolicy.Make),
+        ("ema-tiers:A-B-C", "a tier by the moving average of accepted lengths (SGLang)", EmaTiersPolicy.Make),
+        ("bucket:F", "a length from F on, moved by a bucket of surplus tokens (llama.cpp)", BucketPolicy.Make),
+        ("ucb:W", "a bandit over lengths (UCB1, as BanditSpec and TapOut)", UcbPolicy.Make),
+        ("position-argmax:S", "most expected tokens per second, by acceptance per position and measured times", PositionArgmaxPolicy.Make),
         ("eagle2:TOTAL,DEPTH,TOPK", "EAGLE-2's dynamic tree: TOTAL nodes with the root, DEPTH + 1 levels, grown TOPK wide", MakeEagle2),
         ("comb:K,S", "a chain of K tokens with S siblings beside each", MakeComb),
         ("tree:PATHS", "always the same tree: paths of ranks such as 0,1,00, or eagle1", MakeTree),
