@@ -95,6 +95,17 @@ internal sealed class RunRecorder : IDisposable
         _target.Dispose();
     }
 
+    /// <summary>
+    /// Records all that the drafter proposes at every root, as long as may be, with what is known of each token: any chain policy can be replayed from it but those that read
+    /// the head's output.
+    /// </summary>
+    public RecordedChains RecordChains(IReadOnlyList<int> prompt, IReadOnlyList<int> output, int maxTokens, bool endsWithEndToken, CancellationToken cancellation = default)
+    {
+        var recording = new ChainRecording(MaxDraft);
+        RecordedOutput runs = Record(prompt, output, maxTokens, endsWithEndToken, recording, cancellation);
+        return new RecordedChains(recording.Roots(runs), maxTokens, endsWithEndToken);
+    }
+
     // Drafts while the chain agrees with the output, or the policy would go on; the round lets it draft so many tokens as are left.
     private RecordedRoot Draft(IReadOnlyList<int> output, int root, ChainPolicy? policy, int planned, int left)
     {
