@@ -104,7 +104,7 @@ public class HuggingFaceFixturesTests(ITestOutputHelper output)
     {
         int[] prompt = call.Ints("prompt_ids"), tokens = call.Ints("tokens"), ends = EndTokens(call);
         // The root of the first round is the prompt's last token.
-        int root = decoder.Prefill(prompt[..^1], maxNewTokens + 1, new FirstTokenSampler(prompt[^1]), token => ends.Contains(token), drafter, policy, cancellation: TestContext.Current.CancellationToken);
+        int root = decoder.Prefill(prompt.AsSpan(0, prompt.Length - 1), maxNewTokens + 1, new FirstTokenSampler(prompt[^1]), token => ends.Contains(token), drafter, policy, cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(prompt[^1], root);
         var made = new List<int>();
         int round = 0;
