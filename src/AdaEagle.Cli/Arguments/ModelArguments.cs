@@ -2,7 +2,7 @@ using System.CommandLine;
 using AdaEagle.Generation;
 using AdaEagle.Kernels;
 using AdaEagle.Models;
-using AdaEagle.Speculation.Drafting;
+using AdaEagle.Speculation.Policies;
 
 namespace AdaEagle.Cli.Arguments;
 
@@ -15,18 +15,16 @@ internal sealed class ModelArguments
         HelpName = "PATH",
     };
 
-    private readonly Option<string?> _drafter = new("--drafter")
-    {
-        Description = $"What drafts: {string.Join(", ", Drafters.Supported.Select(kind => $"{kind.Form} ({kind.What})"))}. It changes speed, never output. Default: the draft head, if there is one.",
-        HelpName = "D",
-    };
-
-    private readonly Option<string?> _draft = new("--draft")
-    {
-        Description = $"Folder of the EAGLE draft head, if not eagle/ in the model's; with --drafter {Drafters.Model} the draft model's folder or .gguf file.", HelpName = "PATH",
-    };
+    private readonly Option<string?> _draft = new("--draft") { Description = "Folder of the EAGLE draft head, if not eagle/ in the model's.", HelpName = "DIR" };
 
     private readonly Option<string?> _predictor = new("--predictor") { Description = "Folder of the draft length predictor, if not ldlp/ in the model's.", HelpName = "DIR" };
+
+    private readonly Option<string?> _survival = new("--survival") { Description = "Folder of the survival predictor, which auto asks, if not survival/ in the model's.", HelpName = "DIR" };
+
+    private readonly Option<string?> _costs = new("--costs")
+    {
+        Description = "What auto takes draft steps and verifications to cost: read from a file, then never measured; a file that is not there is written at the end.", HelpName = "FILE",
+    };
 
     private readonly Option<WeightChoice> _weights = Values.Choice("--weights", "How weights are kept; auto is what decodes faster.", WeightChoice.Auto);
 
@@ -42,7 +40,7 @@ internal sealed class ModelArguments
 
     public ModelArguments(Command command)
     {
-        foreach (Option option in (Option[])[_model, _drafter, _draft, _predictor, _weights, _quantize, _quantizeDraft, _cache, _threads])
+        foreach (Option option in (Option[])[_model, _draft, _predictor, _survival, _costs, _weights, _quantize, _quantizeDraft, _cache, _threads])
         {
             command.Options.Add(option);
         }
@@ -53,9 +51,10 @@ internal sealed class ModelArguments
     {
         LanguageModel model = LanguageModel.Load(arguments.GetValue(_model) ?? DefaultModel.Find(), new LoadOptions
         {
-            Drafter = arguments.GetValue(_drafter),
             DraftFolder = arguments.GetValue(_draft),
             PredictorFolder = arguments.GetValue(_predictor),
+            SurvivalFolder = arguments.GetValue(_survival),
+            CostsFile = arguments.GetValue(_costs) is { } costs && File.Exists(costs) ? costs : null,
             Weights = arguments.GetValue(_weights),
             Quantize = arguments.GetValue(_quantize),
             QuantizeDraft = arguments.GetValue(_quantizeDraft),
@@ -68,5 +67,23 @@ internal sealed class ModelArguments
         }
 
         return model;
+    }
+
+    /// <summary>Says once that <c>auto</c> has no predictor here, if it is among the policies.</summary>
+    public static void NoteLearning(LanguageModel model, Terminal terminal, params IEnumerable<string> policies)
+    {
+        if (model.Survival is null && policies.Any(policy => policy is AutoPolicy.PolicyName or AutoPolicy.ChainName))
+        {
+            terminal.Note("note: the model has no survival predictor (survival/); auto learns while it runs, from a prior of 0.7 a token");
+        }
+    }
+
+    /// <summary>After the run: writes the measured costs, if a file was named that was not there.</summary>
+    public void KeepCosts(ParseResult arguments, LanguageModel model)
+    {
+        if (arguments.GetValue(_costs) is { } file && !File.Exists(file) && model.Costs is { } costs)
+        {
+            costs.Write(file);
+        }
     }
 }

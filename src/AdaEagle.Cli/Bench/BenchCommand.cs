@@ -3,7 +3,6 @@ using System.Text.Json;
 using AdaEagle.Cli.Arguments;
 using AdaEagle.Cli.Bench.Engine;
 using AdaEagle.Cli.Bench.Text;
-using AdaEagle.Cli.Bench.Tune;
 using AdaEagle.Generation;
 using AdaEagle.Speculation.Oracle;
 using AdaEagle.Speculation.Policies;
@@ -70,7 +69,6 @@ internal sealed class BenchCommand
         _ = new BenchCommand(terminal, command);
         command.Subcommands.Add(EngineBenchCommand.Create(terminal));
         command.Subcommands.Add(PerplexityCommand.Create(terminal));
-        command.Subcommands.Add(TuneCommand.Create(terminal));
         return command;
     }
 
@@ -83,6 +81,7 @@ internal sealed class BenchCommand
         IReadOnlyList<Question> questions = QuestionFile.Limit(QuestionFile.Read(prompts), arguments.GetValue(_limit));
         using LanguageModel model = _model.Load(arguments, _terminal);
         var settings = new BenchSettings(questions, PolicyNames(arguments.GetValue(_policies) ?? options.Policy ?? model.DefaultPolicy), options, arguments.GetValue(_repeat));
+        ModelArguments.NoteLearning(model, _terminal, settings.Policies);
         using var runner = new BenchRunner(model, settings);
         IReadOnlyList<PolicyResult> results = _terminal.Interrupts.Run(cancellation => Measure(runner, settings, cancellation));
 
@@ -94,6 +93,7 @@ internal sealed class BenchCommand
             File.WriteAllText(output, JsonSerializer.Serialize(BenchJson.Of(environment, results, plain), Json.Page.BenchJson) + "\n");
         }
 
+        _model.KeepCosts(arguments, model);
         return ExitCode(results);
     }
 

@@ -44,6 +44,7 @@ internal sealed class ChatCommand
             throw new ArgumentException($"{model.Folder} has no chat template (chat_template in tokenizer_config.json), so it can't chat. Continue texts with: adaeagle generate --raw");
         }
 
+        ModelArguments.NoteLearning(model, _terminal, options.Policy ?? model.DefaultPolicy);
         _terminal.Note(Help);
         var messages = new List<ChatMessage>();
         while (ReadLine() is { } line)
@@ -53,6 +54,7 @@ internal sealed class ChatCommand
                 case "":
                     break;
                 case "/exit" or "/quit":
+                    _model.KeepCosts(arguments, model);
                     return CommandLine.Done;
                 case "/clear":
                     messages.Clear();
@@ -70,6 +72,7 @@ internal sealed class ChatCommand
             }
         }
 
+        _model.KeepCosts(arguments, model);
         return CommandLine.Done;
     }
 

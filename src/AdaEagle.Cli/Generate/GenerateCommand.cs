@@ -49,16 +49,19 @@ internal sealed class GenerateCommand
         GenerationOptions options = _generation.Read(arguments, _terminal);
         string prompt = ReadPrompt(arguments);
         using LanguageModel model = _model.Load(arguments, _terminal);
+        ModelArguments.NoteLearning(model, _terminal, options.Policy ?? model.DefaultPolicy);
         IReadOnlyList<int> tokens = model.Encode(prompt, options);
         if (arguments.GetValue(_json))
         {
             GenerationResult result = _terminal.Interrupts.Run(cancellation => model.Generate(tokens, options, null, cancellation));
             _terminal.Out.WriteLine(JsonSerializer.Serialize(GenerationJson.Of(result, options.KeepRounds), Json.Line.GenerationJson));
             Close(result);
+            _model.KeepCosts(arguments, model);
             return CommandLine.Done;
         }
 
         Close(Stream(model, tokens, options));
+        _model.KeepCosts(arguments, model);
         return CommandLine.Done;
     }
 

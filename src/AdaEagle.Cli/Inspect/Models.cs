@@ -128,7 +128,7 @@ internal static class Models
         {
             using JsonDocument document = JsonDocument.Parse(JsonConfig.ReadText(configFile, JsonConfig.ConfigLimit));
             return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("adaeagle_kind", out JsonElement kind)
-                && kind.ValueKind == JsonValueKind.String && kind.GetString() == "ldlp";
+                && kind.ValueKind == JsonValueKind.String && kind.GetString() is "ldlp" or "survival";
         }
         catch (JsonException failure)
         {

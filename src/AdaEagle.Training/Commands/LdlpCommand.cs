@@ -26,6 +26,22 @@ internal static class LdlpCommand
     private static readonly Option<double?> AnswerMinutes = AnswerOptions.Minutes();
     private static readonly Option<int> MaxTokens = AnswerOptions.MaxTokens();
     private static readonly Option<int> MaxDraft = CommonOptions.Whole("--k-max", "The longest draft.", 8, 1, 64);
+    private static readonly Option<string> Kind = new("--kind")
+    {
+        Description = "scalar: the paper's predictor of one length. survival: P(accepted length >= i) for every i, with a step estimator that revises it, for the policy auto.",
+        HelpName = "scalar|survival",
+        DefaultValueFactory = _ => "scalar",
+    };
+    private static readonly Option<int> StepWidth = CommonOptions.Whole("--step-width", "Survival: width of the step estimator.", 32, 16, 1 << 12);
+    private static readonly Option<double> Sampled = AnswerOptions.Sampled(0);
+    private static readonly Option<double> Temperature = AnswerOptions.Temperature();
+    private static readonly Option<float[]> StepTemperatures = new("--step-temperatures")
+    {
+        Description = "Survival: temperatures at which the target judges the drafts of sampled answers, root by root in turn. Default: --temperature.",
+        HelpName = "X",
+        AllowMultipleArgumentsPerToken = true,
+    };
+    private static readonly Option<DirectoryInfo?> Scalar = new("--scalar") { Description = "Survival: folder of a scalar predictor to simulate beside it.", HelpName = "DIR" };
     private static readonly Option<double[]> Lambdas = new("--lambda")
     {
         Description = "Factor of the loss where the prediction is too short, above 1; of several, the one that decodes fastest in simulation on the validation answers is taken.",
@@ -58,10 +74,11 @@ internal static class LdlpCommand
         var command = new CommandWithExamples(
             "ldlp",
             "Trains the draft length predictor on greedy answers to the held-out documents, which neither target nor head has seen.",
-            "adaeagle-train ldlp --target target/export --head eagle/export --corpus train.jsonl.gz --validation dev.jsonl.gz --out ldlp")
+            "adaeagle-train ldlp --target target/export --head eagle/export --corpus train.jsonl.gz --validation dev.jsonl.gz --out ldlp",
+            "adaeagle-train ldlp --kind survival --target target/export --head eagle/export --corpus train.jsonl.gz --validation dev.jsonl.gz --sampled 0.3 --temperature 0.8 --out survival")
         {
-            Target, Head, CorpusFiles, ValidationFiles, Count, ValidationAnswers, AnswerMinutes, MaxTokens, MaxDraft, LongestPredictions, Lambdas, Width, Epochs, Minutes, Rate, WeightDecay, Dropout,
-            DraftCost, VerifyCost, Threads, Seed, Out,
+            Kind, Target, Head, CorpusFiles, ValidationFiles, Count, ValidationAnswers, AnswerMinutes, MaxTokens, MaxDraft, LongestPredictions, Lambdas, Width, StepWidth, Epochs, Minutes, Rate,
+            WeightDecay, Dropout, DraftCost, VerifyCost, Sampled, Temperature, StepTemperatures, Scalar, Threads, Seed, Out,
         };
         command.SetAction(Run);
         return command;
@@ -69,6 +86,13 @@ internal static class LdlpCommand
 
     private static int Run(ParseResult arguments)
     {
+        bool isSurvival = arguments.GetValue(Kind) switch
+        {
+            "scalar" => false,
+            "survival" => true,
+            string other => throw new CommandException($"--kind is '{other}'; it must be scalar or survival."),
+            null => false,
+        };
         double[] lambdas = arguments.GetValue(Lambdas) is { Length: > 0 } given && given.All(lambda => lambda is > 1 and <= 100)
             ? given
             : throw new CommandException("--lambda is a number above 1 (at most 100): drafting too little is dearer than drafting too much.");
@@ -88,10 +112,17 @@ internal static class LdlpCommand
             throw new CommandException($"The head in {arguments.GetRequiredValue(Head).FullName} was trained with another vocabulary than {target.Folder}. Give the target's own head.");
         }
 
-        long most = target.Model.PassBytes / 100, bytes = PredictorBytes(target.Model.Config.HiddenSize, arguments.GetValue(Width));
+        long most = target.Model.PassBytes / 100, bytes = isSurvival ? SurvivalBytes(target.Model.Config.HiddenSize, maxDraft, arguments.GetValue(Width)) : PredictorBytes(target.Model.Config.HiddenSize, arguments.GetValue(Width));
         if (bytes > most)
         {
             arguments.InvocationConfiguration.Error.WriteLine($"A predictor of width {arguments.GetValue(Width)} streams {bytes} bytes, more than 1% of a pass of the target ({most}): a smaller --width is cheaper.");
+        }
+
+        if (isSurvival)
+        {
+            new SurvivalRun(arguments.InvocationConfiguration.Error, target, head, headFingerprint, Settings(arguments, folder)).Run();
+            arguments.InvocationConfiguration.Output.WriteLine(Path.Combine(folder, "export"));
+            return 0;
         }
 
         RootTable training = Roots(arguments, target, head, headFingerprint, folder, AnswerOptions.Paths(arguments.GetValue(CorpusFiles)), PromptChoice.HeldOut, arguments.GetValue(Count));
@@ -106,6 +137,38 @@ internal static class LdlpCommand
         arguments.InvocationConfiguration.Output.WriteLine(Path.Combine(folder, "export"));
         return 0;
     }
+
+    private static SurvivalSettings Settings(ParseResult arguments, string folder) => new()
+    {
+        Folder = folder,
+        Corpus = AnswerOptions.Paths(arguments.GetValue(CorpusFiles)),
+        Validation = AnswerOptions.Paths(arguments.GetValue(ValidationFiles)),
+        Answers = arguments.GetValue(Count),
+        ValidationAnswers = arguments.GetValue(ValidationAnswers),
+        AnswerLimit = arguments.GetValue(AnswerMinutes) is { } minutes ? TimeSpan.FromMinutes(minutes) : null,
+        MaxTokens = arguments.GetValue(MaxTokens),
+        MaxDraft = arguments.GetValue(MaxDraft),
+        SampledShare = arguments.GetValue(Sampled),
+        Temperature = (float)arguments.GetValue(Temperature),
+        StepTemperatures = arguments.GetValue(StepTemperatures) is { Length: > 0 } given
+            ? given.All(value => value is > 0 and <= 10) ? given : throw new CommandException("--step-temperatures are numbers above 0, at most 10.")
+            : [(float)arguments.GetValue(Temperature)],
+        Scalar = arguments.GetValue(Scalar)?.FullName,
+        Threads = arguments.GetValue(Threads),
+        Fit = new SurvivalOptions
+        {
+            Width = arguments.GetValue(Width),
+            StepWidth = arguments.GetValue(StepWidth),
+            Epochs = arguments.GetValue(Epochs),
+            Limit = arguments.GetValue(Minutes) is { } most ? TimeSpan.FromMinutes(most) : null,
+            Rate = arguments.GetValue(Rate),
+            WeightDecay = arguments.GetValue(WeightDecay),
+            Dropout = arguments.GetValue(Dropout),
+            DraftCost = arguments.GetValue(DraftCost),
+            VerifyCost = arguments.GetValue(VerifyCost),
+            Seed = arguments.GetValue(Seed),
+        },
+    };
 
     private static void Fit(ParseResult arguments, (double Lambda, int Longest)[] variants, AnsweringTarget target, string headFingerprint, RootTable training, RootTable? validation, string folder)
     {
@@ -249,6 +312,9 @@ internal static class LdlpCommand
         RootFile.Write(file, table, key);
         return table;
     }
+
+    private static long SurvivalBytes(int hidden, int maxDraft, int width) =>
+        2L * (((2 * hidden) + SurvivalWeights.RootInputs) * width + SurvivalWeights.PlanBlocks * width * width + (maxDraft + 15) / 16 * 16 * width);
 
     /// <summary>Bytes of BF16 weights that a prediction streams.</summary>
     private static long PredictorBytes(int hidden, int width) => 2L * (2 * hidden * width + LdlpWeights.Layers * width * width + 16 * width);

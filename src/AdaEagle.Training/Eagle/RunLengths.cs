@@ -1,6 +1,7 @@
 using AdaEagle.Kernels;
 using AdaEagle.Models;
 using AdaEagle.Training.Answers;
+using AdaEagle.Training.Ldlp;
 
 namespace AdaEagle.Training.Eagle;
 
@@ -17,12 +18,18 @@ internal readonly record struct RunRoot(int Index, int RunLength, float[] LogPro
 /// <param name="Answer">The answer.</param>
 /// <param name="Roots">Its roots in order; indices follow each other from the first token of the answer.</param>
 /// <param name="Features">f_0 … f_(n-2), [n - 1, hidden].</param>
-internal sealed record AnswerRuns(Answer Answer, IReadOnlyList<RunRoot> Roots, float[] Features);
+/// <param name="Steps">What a survival predictor learns from; null where it was not asked for.</param>
+internal sealed record AnswerRuns(Answer Answer, IReadOnlyList<RunRoot> Roots, float[] Features, AnswerSteps? Steps = null);
 
 /// <summary>
 /// Records run lengths with the engine: the very drafts that decoding makes (law 1). Several answers share the head's passes.
 /// </summary>
-internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft, bool wholeDrafts)
+/// <param name="target">The target.</param>
+/// <param name="head">Its head.</param>
+/// <param name="maxDraft">k_max.</param>
+/// <param name="wholeDrafts">Drafts go on behind a wrong token.</param>
+/// <param name="stepTemperatures">Steps are recorded too; the drafts of sampled answers are judged at these temperatures in turn, root by root.</param>
+internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft, bool wholeDrafts, IReadOnlyList<float>? stepTemperatures = null)
 {
     private const int Lanes = 16;
     private const int PrefillRows = 128;
@@ -56,7 +63,7 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
 
     private void Serve(WorkerPool pool, Func<Answer?> next, Action<AnswerRuns> finish)
     {
-        using var engine = new LlamaTarget(target, pool, PrefillRows, 1);
+        using var engine = new LlamaTarget(target, pool, PrefillRows, stepTemperatures is null ? 1 : PrefillRows);
         using var runner = new EagleHeadRunner(head, pool, PrefillRows);
         var rows = new PassRows(Math.Max(PrefillRows, Lanes * maxDraft));
         var lanes = new List<Lane>();
@@ -66,7 +73,8 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
             {
                 while (lanes.Count < Lanes && next() is { } answer)
                 {
-                    var lane = new Lane(answer, RootCount(answer, maxDraft), Features(engine, rows, answer), runner.CreateCache(answer.Tokens.Length + maxDraft));
+                    StepLog? log = stepTemperatures is null ? null : new StepLog(target, answer, stepTemperatures);
+                    var lane = new Lane(answer, RootCount(answer, maxDraft), Features(engine, rows, answer, log), runner.CreateCache(answer.Tokens.Length + maxDraft), log);
                     lane.Prefill(runner, rows);
                     lanes.Add(lane);
                 }
@@ -78,14 +86,14 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
 
                 foreach (Lane done in lanes.Where(lane => lane.IsDone).ToArray())
                 {
-                    finish(new AnswerRuns(done.Answer, done.Roots, done.Features));
+                    finish(new AnswerRuns(done.Answer, done.Roots, done.Features, done.Log?.Result(done.Features, engine.HiddenSize)));
                     done.Dispose();
                     lanes.Remove(done);
                 }
 
                 if (lanes.Count > 0)
                 {
-                    Draft(runner, rows, lanes);
+                    Draft(engine, runner, rows, lanes);
                 }
             }
         }
@@ -95,8 +103,8 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
         }
     }
 
-    /// <summary>The target's features of all tokens but the last, whose feature no draft needs.</summary>
-    private static float[] Features(LlamaTarget engine, PassRows rows, Answer answer)
+    /// <summary>The target's features of all tokens but the last, whose feature no draft needs; the log is told of the distributions that gave the answer.</summary>
+    private static float[] Features(LlamaTarget engine, PassRows rows, Answer answer, StepLog? log)
     {
         int count = answer.Tokens.Length - 1, hidden = engine.HiddenSize;
         float[] features = new float[count * hidden];
@@ -110,11 +118,16 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
                 rows.Add(cache, answer.Tokens[done + i], i - 1);
             }
 
-            engine.Forward(rows, PassRequest.FeaturesOnly);
+            int logitsFrom = log is null ? int.MaxValue : Math.Max(answer.PromptLength - 1 - done, 0);
+            engine.Forward(rows, logitsFrom < chunk ? new PassRequest { LogitsFrom = logitsFrom } : PassRequest.FeaturesOnly);
             cache.CommitFirst(chunk);
             for (int i = 0; i < chunk; i++)
             {
                 engine.Feature(i).CopyTo(features.AsSpan((done + i) * hidden));
+                if (i >= logitsFrom)
+                {
+                    log!.Notice(done + i, engine.Logits(i));
+                }
             }
 
             done += chunk;
@@ -125,7 +138,7 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
     }
 
     /// <summary>A draft from the next root of every lane.</summary>
-    private void Draft(EagleHeadRunner runner, PassRows rows, List<Lane> lanes)
+    private void Draft(LlamaTarget engine, EagleHeadRunner runner, PassRows rows, List<Lane> lanes)
     {
         rows.Clear();
         foreach (Lane lane in lanes)
@@ -142,8 +155,10 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
             {
                 int token = runner.ArgMax(row);
                 float logit = runner.Logits(row)[token];
-                bool fits = drafting[row].Take(token, wholeDrafts ? logit - runner.LogSumExp(row, logit) : 0);
-                if (depth < maxDraft && (fits || wholeDrafts))
+                Lane lane = drafting[row];
+                bool fits = lane.Take(token, wholeDrafts || lane.Log is not null ? logit - runner.LogSumExp(row, logit) : 0);
+                lane.Log?.Step(runner.Logits(row), runner.Output(row), lane.Sum, lane.Expected);
+                if (depth < maxDraft && (fits || wholeDrafts || lane.Log is { IsSampled: true }))
                 {
                     runner.Output(row).CopyTo(drafting[row].Output);
                     going.Add(drafting[row]);
@@ -182,13 +197,13 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
 
         foreach (Lane lane in lanes)
         {
-            lane.EndDraft(wholeDrafts);
+            lane.EndDraft(wholeDrafts, engine, rows);
         }
 
         rows.Clear();
     }
 
-    private sealed class Lane(Answer answer, int rootCount, float[] features, KvCache cache) : IDisposable
+    private sealed class Lane(Answer answer, int rootCount, float[] features, KvCache cache, StepLog? log) : IDisposable
     {
         private readonly List<RunRoot> _roots = [];
         private readonly List<float> _sums = [];
@@ -197,6 +212,14 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
         public Answer Answer => answer;
 
         public float[] Features => features;
+
+        public StepLog? Log => log;
+
+        /// <summary>S_i of the draft so far.</summary>
+        public float Sum => _sums[^1];
+
+        /// <summary>The answer's token where the draft's last one stands, if the draft was right before it; otherwise -1.</summary>
+        public int Expected => _run >= _drafted - 1 && Root + _drafted < answer.Tokens.Length ? answer.Tokens[Root + _drafted] : -1;
 
         public IReadOnlyList<RunRoot> Roots => _roots;
 
@@ -252,12 +275,17 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
 
         public void StageDraft(PassRows rows) => _lastRow = rows.Add(cache, _lastToken, _lastRow);
 
-        public void EndDraft(bool keepSums)
+        public void EndDraft(bool keepSums, LlamaTarget engine, PassRows rows)
         {
             cache.Discard();
+            log?.EndDraft(engine, rows, Root, _run);
             _roots.Add(new RunRoot(Root, _run, keepSums ? [.. _sums] : []));
         }
 
-        public void Dispose() => cache.Dispose();
+        public void Dispose()
+        {
+            cache.Dispose();
+            log?.Dispose();
+        }
     }
 }

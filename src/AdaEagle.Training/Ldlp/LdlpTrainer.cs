@@ -1,40 +1,14 @@
-using AdaEagle.Sampling;
-using AdaEagle.Training.Torch;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace AdaEagle.Training.Ldlp;
 
-/// <summary>How a predictor is trained.</summary>
-internal sealed record LdlpOptions
+/// <summary>How the scalar predictor is trained.</summary>
+internal sealed record LdlpOptions : FitOptions
 {
     /// <summary>Factor of the loss where the prediction is too short; above 1. The minimum is the lambda / (1 + lambda) quantile.</summary>
     public required double Lambda { get; init; }
-
-    public int Width { get; init; } = 64;
-
-    /// <summary>The most epochs.</summary>
-    public int Epochs { get; init; } = 30;
-
-    /// <summary>The most time.</summary>
-    public TimeSpan? Limit { get; init; }
-
-    /// <summary>Epochs without a better loss on the answers kept aside after which it ends.</summary>
-    public int Patience { get; init; } = 6;
-
-    public int BatchSize { get; init; } = 512;
-
-    public double Rate { get; init; } = 1e-3;
-
-    public double WeightDecay { get; init; } = 0.1;
-
-    public double Dropout { get; init; } = 0.3;
-
-    public int Seed { get; init; } = 1;
 }
-
-/// <summary>One epoch: mean losses on the roots trained on (with dropout) and on those kept aside.</summary>
-internal readonly record struct LdlpEpoch(int Epoch, double TrainingLoss, double AsideLoss);
 
 /// <summary>
 /// Trains a predictor with AdaEAGLE's asymmetric L1: lambda |y - k| where y is below the run length k, otherwise |y - k|. A tenth of the answers is kept aside and
@@ -58,45 +32,11 @@ internal static class LdlpTrainer
         Tensor mean = inputs.mean([0]), deviation = (inputs - mean).square().mean([0]).sqrt();
         double start = BestConstant([.. rest.Answers.SelectMany(answer => answer.Roots).Select(root => root.Label)], options.Lambda);
         var model = new LdlpModel(mean, deviation, options.Width, start, options.Seed);
-        using var optimizer = new AdamW(model.Parameters, 0.9, 0.999, options.WeightDecay);
-        var epochs = new List<LdlpEpoch>();
-        Dictionary<string, float[]> best = model.Snapshot();
-        double bestLoss = double.PositiveInfinity;
-        long perEpoch = inputs.shape[0] / options.BatchSize, steps = perEpoch * options.Epochs, step = 0;
-        var watch = System.Diagnostics.Stopwatch.StartNew();
-        for (int epoch = 1, worse = 0; epoch <= options.Epochs && worse < options.Patience && (options.Limit is null || watch.Elapsed < options.Limit); epoch++)
-        {
-            long[] order = [.. Enumerable.Range(0, (int)inputs.shape[0]).OrderBy(row => CounterRandom.Uniform((ulong)options.Seed, epoch, row)).Select(row => (long)row)];
-            double total = 0;
-            for (int batch = 0; batch < perEpoch; batch++, step++)
-            {
-                using var scope = NewDisposeScope();
-                Tensor rows = tensor(order.AsSpan(batch * options.BatchSize, options.BatchSize).ToArray());
-                Tensor loss = Loss(model.Forward(inputs.index_select(0, rows), options.Dropout), labels.index_select(0, rows), options.Lambda);
-                total += loss.item<float>();
-                loss.backward();
-                optimizer.Step(options.Rate * Math.Min(1, (step + 1) / 50.0) * 0.5 * (1 + Math.Cos(Math.PI * step / steps)));
-                Gradients.Clear(model.Parameters.Values);
-            }
-
-            double asideLoss;
-            using (no_grad())
-            using (NewDisposeScope())
-            {
-                asideLoss = Loss(model.Forward(asideInputs, 0), asideLabels, options.Lambda).item<float>();
-            }
-
-            var entry = new LdlpEpoch(epoch, total / perEpoch, asideLoss);
-            epochs.Add(entry);
-            onEpoch(entry, (int)perEpoch * options.BatchSize);
-            worse++;
-            if (asideLoss < bestLoss)
-            {
-                (bestLoss, best, worse) = (asideLoss, model.Snapshot(), 0);
-            }
-        }
-
-        model.Restore(best);
+        List<LdlpEpoch> epochs = MlpFit.Run(
+            model.Network, inputs.shape[0], options,
+            (rows, dropout) => Loss(model.Forward(inputs.index_select(0, rows), dropout), labels.index_select(0, rows), options.Lambda),
+            () => Loss(model.Forward(asideInputs, 0), asideLabels, options.Lambda),
+            onEpoch);
         return (model, epochs);
     }
 

@@ -61,9 +61,9 @@ internal static class RootFile
         return new RootTable(hidden, read);
     }
 
-    private static byte[] Bytes(int[] values) => MemoryMarshal.AsBytes(values.AsSpan()).ToArray();
+    internal static byte[] Bytes(int[] values) => MemoryMarshal.AsBytes(values.AsSpan()).ToArray();
 
-    private static int[] Ints(ITensorSource source, string name)
+    internal static int[] Ints(ITensorSource source, string name)
     {
         byte[] bytes = new byte[source.Tensors[name].ByteLength];
         source.Read(name, 0, bytes);

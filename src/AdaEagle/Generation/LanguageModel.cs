@@ -4,7 +4,6 @@ using System.Threading.Channels;
 using AdaEagle.Formats;
 using AdaEagle.Kernels;
 using AdaEagle.Models;
-using AdaEagle.Speculation.Drafting;
 using AdaEagle.Speculation.Policies;
 using AdaEagle.Tokenization;
 
@@ -20,23 +19,20 @@ public sealed class LanguageModel : IDisposable
     private readonly bool _ownsPool;
     private volatile bool _disposed;
 
-    private LanguageModel(string folder, ModelSource source, EagleHead? head, LlamaModel? draftModel, LdlpWeights? predictor, string? drafter, WorkerPool pool, bool ownsPool)
+    private LanguageModel(string folder, ModelSource source, EagleHead? head, LdlpWeights? predictor, SurvivalWeights? survival, string? costsFile, WorkerPool pool, bool ownsPool)
     {
         Folder = folder;
         Target = source.Target;
         Tokenizer = source.Tokenizer;
         Template = source.Template;
         Head = head;
-        DraftModel = draftModel;
         Predictor = predictor;
-        DefaultDrafter = drafter ?? (head is null ? null : Drafters.Eagle);
+        Survival = survival;
+        CostsFile = costsFile;
         Pool = pool;
         _ownsPool = ownsPool;
         EndTokens = source.EndTokens;
-        Warnings = [
-            .. Target.Warnings, .. (head?.Warnings ?? []).Select(warning => $"draft head: {warning}"), .. (draftModel?.Warnings ?? []).Select(warning => $"draft model: {warning}"),
-            .. Mismatches(),
-        ];
+        Warnings = [.. Target.Warnings, .. (head?.Warnings ?? []).Select(warning => $"draft head: {warning}"), .. Mismatches()];
     }
 
     /// <summary>The folder or file it was loaded from.</summary>
@@ -54,14 +50,14 @@ public sealed class LanguageModel : IDisposable
     /// <summary>The draft head, if there is one.</summary>
     public EagleHead? Head { get; }
 
-    /// <summary>The draft model, where <see cref="LoadOptions.Drafter"/> asked for one.</summary>
-    public LlamaModel? DraftModel { get; }
-
-    /// <summary>What drafts where a generation names nothing else; null where there is nothing: decoding is plain then.</summary>
-    public string? DefaultDrafter { get; }
-
     /// <summary>The draft length predictor, if there is one.</summary>
     public LdlpWeights? Predictor { get; }
+
+    /// <summary>The survival predictor, for the policy <c>auto</c>, if there is one.</summary>
+    public SurvivalWeights? Survival { get; }
+
+    /// <summary>What the last generation with <c>auto</c> took parts of a round to cost; null before one.</summary>
+    public DraftCosts? Costs { get; internal set; }
 
     /// <summary>Tokens that end an output.</summary>
     public IReadOnlyList<int> EndTokens { get; }
@@ -69,16 +65,16 @@ public sealed class LanguageModel : IDisposable
     /// <summary>What is worth knowing though it runs: weights that are kept in another format than the file's, a head trained on another vocabulary.</summary>
     public IReadOnlyList<string> Warnings { get; }
 
-    /// <summary>The policy of generations that name none: what decoded fastest so far (docs/experiments.md); plain decoding without a drafter.</summary>
-    public string DefaultPolicy => DefaultDrafter is null ? DraftPolicies.Plain : DraftingPolicy;
-
-    /// <summary>The policy of generations that name a drafter and no policy.</summary>
-    internal const string DraftingPolicy = "threshold:-2";
+    /// <summary>The policy of generations that name none: what decoded fastest so far (docs/experiments.md); plain decoding without a draft head.</summary>
+    public string DefaultPolicy => Head is null ? DraftPolicies.Plain : "threshold:-2";
 
     internal WorkerPool Pool { get; }
 
+    /// <summary>The file of frozen costs, if there is one.</summary>
+    internal string? CostsFile { get; }
+
     /// <summary>
-    /// Loads a Hugging Face folder, or a GGUF file with its tokenizer and chat template. <c>eagle/</c> and <c>ldlp/</c> in a folder, or the folders that
+    /// Loads a Hugging Face folder, or a GGUF file with its tokenizer and chat template. <c>eagle/</c>, <c>ldlp/</c> and <c>survival/</c> in a folder, or the folders that
     /// the options name, are loaded too.
     /// </summary>
     /// <exception cref="ModelFormatException">Something in it can't be used; the message names file, place and remedy.</exception>
@@ -89,17 +85,11 @@ public sealed class LanguageModel : IDisposable
         var source = ModelSource.Load(path, options);
         LlamaModel target = source.Target;
         EagleHead? head = null;
-        LlamaModel? draftModel = null;
         LdlpWeights? predictor = null;
+        SurvivalWeights? survival = null;
         try
         {
-            bool second = options.Drafter == Drafters.Model;
-            if (second)
-            {
-                draftModel = LoadDraftModel(options, source.Tokenizer);
-            }
-
-            if (PartFolder(path, second ? null : options.DraftFolder, "eagle") is { } draft)
+            if (PartFolder(path, options.DraftFolder, "eagle") is { } draft)
             {
                 head = EagleHead.Load(draft, target, options.Weights, options.QuantizeDraft ?? options.Quantize);
             }
@@ -109,13 +99,18 @@ public sealed class LanguageModel : IDisposable
                 predictor = LdlpWeights.Load(ldlp, target);
             }
 
+            if (PartFolder(path, options.SurvivalFolder, "survival") is { } distribution)
+            {
+                survival = SurvivalWeights.Load(distribution, target);
+            }
+
             bool own = options.Threads > 0;
-            return new LanguageModel(path, source, head, draftModel, predictor, options.Drafter, own ? new WorkerPool(options.Threads) : WorkerPool.Shared, own);
+            return new LanguageModel(path, source, head, predictor, survival, options.CostsFile, own ? new WorkerPool(options.Threads) : WorkerPool.Shared, own);
         }
         catch
         {
+            survival?.Dispose();
             predictor?.Dispose();
-            draftModel?.Dispose();
             head?.Dispose();
             target.Dispose();
             throw;
@@ -215,30 +210,14 @@ public sealed class LanguageModel : IDisposable
             session.Dispose();
         }
 
+        Survival?.Dispose();
         Predictor?.Dispose();
-        DraftModel?.Dispose();
         Head?.Dispose();
         Target.Dispose();
         if (_ownsPool)
         {
             Pool.Dispose();
         }
-    }
-
-    // A model with another vocabulary would propose ids that mean something else: it is refused, not warned of.
-    private static LlamaModel LoadDraftModel(LoadOptions options, ITokenizer tokenizer)
-    {
-        string path = options.DraftFolder ?? throw new ArgumentException($"Drafter '{Drafters.Model}' needs a draft model: name its folder or GGUF file with --draft.");
-        var source = ModelSource.Load(path, options with { Quantize = options.QuantizeDraft ?? options.Quantize });
-        if (source.Tokenizer.Fingerprint == tokenizer.Fingerprint)
-        {
-            return source.Target;
-        }
-
-        source.Target.Dispose();
-        throw new ModelFormatException(
-            path, "tokenizer", $"the draft model has another vocabulary (fingerprint {source.Tokenizer.Fingerprint}) than the model that it drafts for ({tokenizer.Fingerprint})",
-            "use a draft model of the same family, with the same tokenizer");
     }
 
     private static string? PartFolder(string folder, string? named, string usual)
@@ -276,7 +255,12 @@ public sealed class LanguageModel : IDisposable
             yield return "The draft length predictor was trained with another vocabulary than this model's: its lengths mean little.";
         }
 
-        if (Predictor is not null && DefaultDrafter is null)
+        if (Survival?.VocabularyFingerprint is { } survival && survival != Tokenizer.Fingerprint)
+        {
+            yield return "The survival predictor was trained with another vocabulary than this model's: its chances mean little.";
+        }
+
+        if (Predictor is not null && Head is null)
         {
             yield return "There is a draft length predictor but no draft head: decoding is plain.";
         }

@@ -17,7 +17,7 @@ internal sealed class TinyLanguage : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public TinyLanguage(int seed, bool head = true, bool predictor = true, int threads = 1, float scale = 0.15f, string? headVocabulary = null, string? predictorVocabulary = null)
+    public TinyLanguage(int seed, bool head = true, bool predictor = true, bool survival = false, int threads = 1, float scale = 0.15f, string? headVocabulary = null, string? predictorVocabulary = null)
     {
         string[] merged = ["ab", "cd", "ba", "abc", "Ġa"];
         byte[] bytes = [.. "abcde .\n"u8, .. Encoding.UTF8.GetBytes("é€🦅").Distinct()];
@@ -38,6 +38,11 @@ internal sealed class TinyLanguage : IDisposable
         if (predictor)
         {
             TinyPredictors.Write(Path.Combine(_folder.Path, "ldlp"), config.HiddenSize, seed, vocabulary: predictorVocabulary);
+        }
+
+        if (survival)
+        {
+            TinySurvivals.Write(Path.Combine(_folder.Path, "survival"), config.HiddenSize, seed, vocabulary: predictorVocabulary);
         }
 
         Model = LanguageModel.Load(_folder.Path, new LoadOptions { Threads = threads });

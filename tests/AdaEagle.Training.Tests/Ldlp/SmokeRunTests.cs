@@ -29,6 +29,11 @@ public sealed class SmokeRunTests : IDisposable
         string predictor = Run("ldlp", "--target", target, "--head", head, "--corpus", corpus, "--validation", dev, "--answers", "60", "--validation-answers", "24", "--max-tokens", "40",
             "--width", "16", "--lambda", "1.5", "3", "--longest-prediction", "4", "--epochs", "8", "--k-max", "6", "--out", At("ldlp"));
 
+        string survival = Run("ldlp", "--kind", "survival", "--target", target, "--head", head, "--corpus", corpus, "--validation", dev, "--answers", "80", "--validation-answers", "24",
+            "--max-tokens", "40", "--width", "16", "--step-width", "16", "--epochs", "4", "--k-max", "6", "--sampled", "0.3", "--temperature", "0.8", "--step-temperatures", "0.6", "1",
+            "--scalar", predictor, "--out", At("survival"));
+        CheckSurvival(survival);
+
         double[] losses = [.. new TrainingLog(At("eagle/log.jsonl"), long.MaxValue).Entries.Select(entry => entry.Loss)];
         Assert.True(losses[^1] < 0.6 * losses[0], $"The head's loss went from {losses[0]} to {losses[^1]}.");
         Assert.True(File.Exists(At("eagle/loss.png")) && File.Exists(At("ldlp/loss.png")));
@@ -61,6 +66,18 @@ public sealed class SmokeRunTests : IDisposable
         Assert.Equal(162, EagleFiles.Describe(At("eagle/checkpoint.safetensors")).State.Step);
         Assert.Contains("from 1 to 6", Fail("ldlp", "--target", target, "--head", head, "--corpus", corpus, "--k-max", "6", "--longest-prediction", "7", "--out", At("ldlp")), StringComparison.Ordinal);
         Assert.Contains("above 1", Fail("ldlp", "--target", target, "--head", head, "--corpus", corpus, "--lambda", "0.5", "--out", At("ldlp")), StringComparison.Ordinal);
+    }
+
+    private void CheckSurvival(string export)
+    {
+        Assert.True(File.Exists(Path.Combine(export, "model.safetensors")) && File.Exists(At("survival/loss.png")));
+        using JsonDocument report = JsonDocument.Parse(File.ReadAllBytes(At("survival/report.json")));
+        string[] policies = [.. report.RootElement.GetProperty("simulation").EnumerateArray().Select(row => row.GetProperty("Policy").GetString()!)];
+        Assert.Equal(["oracle", "survival, planned", "auto, chains", "auto, with siblings"], policies[^4..]);
+        Assert.Contains("ldlp", policies);
+        JsonElement all = report.RootElement.GetProperty("all_roots").EnumerateArray().Single(row => row.GetProperty("Text").GetString() == "all");
+        Assert.InRange(all.GetProperty("RightAuc").GetDouble(), 0.5, 1);
+        Assert.NotEmpty(report.RootElement.GetProperty("reliability").EnumerateArray());
     }
 
     private double AcceptanceAtFirst(string folder, string head, string dev)

@@ -1,0 +1,232 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using AdaEagle.Formats;
+using AdaEagle.Models;
+using AdaEagle.Speculation.Policies;
+using AdaEagle.Training.Answers;
+using AdaEagle.Training.Commands;
+using AdaEagle.Training.Eagle;
+using AdaEagle.Training.Torch;
+using TorchSharp;
+
+namespace AdaEagle.Training.Ldlp;
+
+/// <summary>What <c>adaeagle-train ldlp --kind survival</c> was asked for.</summary>
+internal sealed record SurvivalSettings
+{
+    public required string Folder { get; init; }
+
+    public required string[] Corpus { get; init; }
+
+    public required string[] Validation { get; init; }
+
+    public required int Answers { get; init; }
+
+    public required int ValidationAnswers { get; init; }
+
+    public TimeSpan? AnswerLimit { get; init; }
+
+    public required int MaxTokens { get; init; }
+
+    public required int MaxDraft { get; init; }
+
+    public required double SampledShare { get; init; }
+
+    public required float Temperature { get; init; }
+
+    public required float[] StepTemperatures { get; init; }
+
+    /// <summary>Folder of a scalar predictor to simulate beside it.</summary>
+    public string? Scalar { get; init; }
+
+    public required int Threads { get; init; }
+
+    public required SurvivalOptions Fit { get; init; }
+}
+
+/// <summary>Answers, recorded drafts, training, report: the run of <c>adaeagle-train ldlp --kind survival</c>. A run that was stopped goes on in its folder.</summary>
+internal sealed class SurvivalRun(TextWriter log, AnsweringTarget target, EagleHead head, string headFingerprint, SurvivalSettings settings)
+{
+    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+
+    public void Run()
+    {
+        StepTable training = Steps("held-out", settings.Corpus, PromptChoice.HeldOut, settings.Answers);
+        StepTable? validation = settings.Validation.Length > 0 ? Steps("validation", settings.Validation, PromptChoice.All, settings.ValidationAnswers) : null;
+        TorchLibrary.Load();
+        torch.set_num_threads(settings.Threads);
+        torch.random.manual_seed(settings.Fit.Seed);
+        string export = Path.Combine(settings.Folder, "export");
+        Train(training, export);
+        Judge(export, training, validation);
+    }
+
+    private void Train(StepTable training, string export)
+    {
+        var curves = new Dictionary<string, List<LdlpEpoch>>(StringComparer.Ordinal);
+        using var progress = new TrainingProgress("survival", settings.Fit.Epochs);
+        using SurvivalModel model = SurvivalTrainer.Train(training, target.Embedding(), settings.Fit, (part, epoch, rows) =>
+        {
+            if (!curves.TryGetValue(part, out List<LdlpEpoch>? epochs))
+            {
+                curves.Add(part, epochs = []);
+            }
+
+            epochs.Add(epoch);
+            progress.Report(epoch.Epoch, epoch.TrainingLoss, rows);
+        });
+        foreach ((string part, List<LdlpEpoch> epochs) in curves)
+        {
+            LdlpEpoch kept = epochs.MinBy(epoch => epoch.AsideLoss);
+            progress.Log(string.Create(CultureInfo.InvariantCulture, $"{part}: {epochs.Count} epochs, the best is {kept.Epoch}: loss {kept.TrainingLoss:0.000}, on answers kept aside {kept.AsideLoss:0.000}"));
+        }
+
+        progress.Log(string.Create(CultureInfo.InvariantCulture, $"of the variance before a step the estimate after it explains {model.Resolved:0.00}"));
+        model.Export(export, new Dictionary<string, JsonNode?>
+        {
+            ["target_vocabulary"] = target.Tokenizer.Fingerprint,
+            ["target_weights"] = target.Fingerprint,
+            ["head_weights"] = headFingerprint,
+            ["eos_token_id"] = new JsonArray([.. target.EndTokens.Select(token => (JsonNode)token)]),
+            ["training_answers"] = training.Answers.Count,
+            ["training_roots"] = training.RootCount,
+            ["sampled_share"] = settings.SampledShare,
+            ["temperatures"] = settings.SampledShare > 0 ? new JsonArray([0, .. settings.StepTemperatures.Select(value => (JsonNode)value)]) : new JsonArray(0),
+            ["dropout"] = settings.Fit.Dropout,
+            ["weight_decay"] = settings.Fit.WeightDecay,
+            ["seed"] = settings.Fit.Seed,
+        });
+        LossCurve.Save(
+            Path.Combine(settings.Folder, "loss.png"), "Survival predictor (epochs instead of tokens)",
+            [.. curves.Where(item => item.Key is "plan" or "step").SelectMany(item => (LossSeries[])
+            [
+                new LossSeries($"{item.Key}, training", [.. item.Value.Select(epoch => (double)epoch.Epoch)], [.. item.Value.Select(epoch => epoch.TrainingLoss)]),
+                new LossSeries($"{item.Key}, kept aside", [.. item.Value.Select(epoch => (double)epoch.Epoch)], [.. item.Value.Select(epoch => epoch.AsideLoss)]),
+            ])]);
+    }
+
+    /// <summary>Measures the exported predictor with the engine; without validation answers, on those it was trained on, which flatters it.</summary>
+    private void Judge(string export, StepTable training, StepTable? validation)
+    {
+        StepTable judged = validation ?? training;
+        (double c, double v) = (settings.Fit.DraftCost, settings.Fit.VerifyCost);
+        using SurvivalWeights weights = SurvivalWeights.Load(export, target.Model);
+        using var predictor = new SurvivalPredictor(weights);
+        SurvivalPredictions predictions = Predict(predictor, judged), own = Predict(predictor, training);
+        HashSet<(int, int)> visited = SurvivalReport.Visited(judged, predictions, c, v);
+        string name = validation is null ? "training" : "validation";
+        List<SurvivalQuality> all = SurvivalReport.Quality(judged, predictions, null), there = SurvivalReport.Quality(judged, predictions, visited), known = SurvivalReport.Quality(training, own, null);
+        List<Reliability> reliability = SurvivalReport.ReliabilityTable(judged, predictions, visited, false), plain = SurvivalReport.ReliabilityTable(judged, predictions, visited, true);
+        log.WriteLine(SurvivalReport.Table($"{name}, all roots", all));
+        log.WriteLine(SurvivalReport.Table($"{name}, visited roots", there));
+        log.WriteLine(SurvivalReport.Table("trained on, all roots", known.Where(row => row.Text is "all" or "not looping")));
+        log.WriteLine(SurvivalReport.Table($"{name}, visited roots", reliability));
+        log.WriteLine(SurvivalReport.Table($"{name}, visited roots that don't loop", plain));
+        List<SimulationRow> simulation = validation is null ? [] : Simulate(judged, predictions, c, v);
+        if (simulation.Count > 0)
+        {
+            log.WriteLine(LdlpReport.Table(string.Create(CultureInfo.InvariantCulture, $"c {c}, v {v}"), simulation));
+        }
+
+        var report = new JsonObject
+        {
+            ["kind"] = "survival",
+            ["draft_cost"] = c,
+            ["verify_cost"] = v,
+            ["resolved"] = weights.Resolved,
+            ["plan_bytes"] = weights.PlanBytes,
+            ["step_bytes"] = weights.StepBytes,
+            ["all_roots"] = JsonSerializer.SerializeToNode(all, s_json),
+            ["visited_roots"] = JsonSerializer.SerializeToNode(there, s_json),
+            ["trained_on"] = JsonSerializer.SerializeToNode(known, s_json),
+            ["reliability"] = JsonSerializer.SerializeToNode(reliability, s_json),
+            ["reliability_not_looping"] = JsonSerializer.SerializeToNode(plain, s_json),
+            ["simulation"] = JsonSerializer.SerializeToNode(simulation, s_json),
+        };
+        AtomicFile.Write(Path.Combine(settings.Folder, "report.json"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(report.ToJsonString(s_json) + "\n")));
+    }
+
+    /// <summary>Fixed lengths, thresholds, the scalar if there is one, the oracle, and <c>auto</c> in its forms.</summary>
+    private List<SimulationRow> Simulate(StepTable table, SurvivalPredictions predictions, double draftCost, double verifyCost)
+    {
+        var roots = new RootTable(table.Hidden, [.. table.Answers.Select(answer => new AnswerRoots(
+            answer.Job, answer.Category, answer.IsLooping, answer.IsCut,
+            [.. Enumerable.Range(0, answer.Roots.Length).Select(root => new PredictorRoot(answer.Roots[root].Before, answer.Roots[root].Run, [.. answer.StepsOf(root).ToArray().Select(step => step.Sum)]))],
+            answer.Features))]);
+        double[][] lengths = [];
+        int longest = table.MaxDraft;
+        if (settings.Scalar is { } folder)
+        {
+            using LdlpWeights scalar = LdlpWeights.Load(folder, target.Model);
+            using var predictor = new DraftLengthPredictor(scalar);
+            longest = Math.Min(scalar.LongestPrediction, table.MaxDraft);
+            lengths = [.. roots.Answers.Select(answer => answer.Roots.Select((root, index) => (double)predictor.Predict(root.Token, answer.Features.AsSpan(index * table.Hidden, table.Hidden))).ToArray())];
+        }
+
+        return [.. LdlpReport.Simulate(roots, lengths, longest, table.MaxDraft, draftCost, verifyCost), .. SurvivalReport.Simulate(table, predictions, draftCost, verifyCost)];
+    }
+
+    /// <summary>What the engine predicts for every root and step.</summary>
+    public static SurvivalPredictions Predict(SurvivalPredictor predictor, StepTable table)
+    {
+        float[][] plans = new float[table.Answers.Count][];
+        var estimates = new StepEstimate[table.Answers.Count][];
+        float[] hidden = new float[table.Hidden];
+        for (int number = 0; number < table.Answers.Count; number++)
+        {
+            AnswerSteps answer = table.Answers[number];
+            plans[number] = new float[answer.Roots.Length * table.MaxDraft];
+            estimates[number] = new StepEstimate[answer.Steps.Length];
+            for (int index = 0; index < answer.Roots.Length; index++)
+            {
+                StepRoot root = answer.Roots[index];
+                predictor.Plan(root.Token, answer.Features.AsSpan(index * table.Hidden, table.Hidden), root.Signals, root.Temperature, plans[number].AsSpan(index * table.MaxDraft, table.MaxDraft));
+                for (int step = 0; step < root.Steps; step++)
+                {
+                    answer.ReadHidden(root.FirstStep + step, hidden);
+                    estimates[number][root.FirstStep + step] = predictor.Estimate(hidden, SurvivalInputs.Signals(table, answer, plans[number], index, step));
+                }
+            }
+        }
+
+        return new SurvivalPredictions(plans, estimates, predictor.Sibling, predictor.Resolved);
+    }
+
+    private StepTable Steps(string name, string[] files, PromptChoice choice, int count)
+    {
+        AnswerSettings answering = AnswerOptions.Settings(target, choice, settings.MaxTokens, choice == PromptChoice.HeldOut ? settings.Fit.Seed : 1) with
+        {
+            SampledShare = choice == PromptChoice.HeldOut ? settings.SampledShare : 0,
+            Temperature = settings.Temperature,
+        };
+        using StopSignal signal = AnswerOptions.Stopping();
+        using AnswerStore store = AnswerRun.Make(
+            target, files, answering, Path.Combine(settings.Folder, name), count, settings.Threads, choice == PromptChoice.HeldOut ? settings.AnswerLimit : null, signal.Token);
+        Answer[] answers = [.. store.Answers.OrderBy(answer => answer.Job).Take(count).Where(answer => RunLengths.RootCount(answer, settings.MaxDraft) > 0)];
+        bool isWhole = choice == PromptChoice.All; // policies are replayed over whole drafts
+        string file = Path.Combine(settings.Folder, $"{name}-steps.safetensors");
+        string key = string.Create(CultureInfo.InvariantCulture,
+            $"{target.Fingerprint} {headFingerprint} {settings.MaxDraft} {settings.MaxTokens} {answering.Seed} {answering.SampledShare} {answering.Temperature} {string.Join(',', settings.StepTemperatures)} {answers.Length} {isWhole}");
+        if (StepFile.TryRead(file, answering.HiddenSize, key) is { } there)
+        {
+            return there;
+        }
+
+        var recorded = new List<AnswerSteps>();
+        using (var progress = new TrainingProgress($"drafts ({name})", answers.Length))
+        {
+            new RunLengths(target.Model, head, settings.MaxDraft, isWhole, settings.StepTemperatures).Record(answers, settings.Threads, runs =>
+            {
+                signal.Token.ThrowIfCancellationRequested();
+                recorded.Add(runs.Steps!);
+                progress.Report(recorded.Count, double.NaN, runs.Roots.Count);
+            });
+        }
+
+        var table = new StepTable(answering.HiddenSize, settings.MaxDraft, [.. recorded.OrderBy(answer => answer.Job)]);
+        StepFile.Write(file, table, key);
+        return table;
+    }
+}

@@ -1,0 +1,307 @@
+using AdaEagle.Speculation.Drafting;
+
+namespace AdaEagle.Speculation.Policies;
+
+/// <summary>
+/// <c>auto</c>, the cost-aware policy: in every round the draft with the most expected tokens minus rho x expected time, rho being the run's own long-run
+/// tokens per second (<see cref="DraftObjective"/>, docs/adaeagle.md). Chances come from a <see cref="SurvivalPredictor"/>, before the draft and after
+/// every step; without one they are learnt while it runs. Costs are measured, or frozen in a file. It may draft nothing, verify less than it drafted, and
+/// verify siblings of the chain's tokens beside them; <c>auto:chain</c> does without siblings. Keep it for as long as the run: it learns.
+/// </summary>
+/// <remarks>
+/// Rounds of set lengths at the start, and one in <see cref="ProbeEvery"/> later, measure what would otherwise never be known; with frozen costs there are
+/// none, and decisions depend on the decoded tokens alone.
+/// </remarks>
+public sealed class AutoPolicy : IDraftPolicy
+{
+    /// <summary>The name it is asked for by.</summary>
+    public const string PolicyName = "auto";
+
+    /// <summary>The name of its restriction to chains.</summary>
+    public const string ChainName = "auto:chain";
+
+    /// <summary>The longest draft without a predictor.</summary>
+    public const int UsualMaxDraft = 8;
+
+    private const int ProbeEvery = 128;
+
+    /// <summary>rho is a mean over about so many rounds.</summary>
+    private const double RateMemory = 1000;
+
+    private static readonly int[] s_start = [4, 0, 2, UsualMaxDraft, 0, 1, 3];
+    private static readonly int[] s_probes = [0, 1, 2, 4, UsualMaxDraft];
+
+    private readonly SurvivalPredictor? _predictor;
+    private readonly TimeProvider _clock;
+    private readonly DraftObjective _objective;
+    private readonly LearnedSurvival _learned;
+    private readonly OnlineCalibration _planCalibration = new();
+    private readonly OnlineCalibration _rightCalibration = new();
+    private readonly OnlineCalibration _nextCalibration = new();
+    private readonly int _longest;
+    private readonly int _children;
+    private readonly float[] _planned;
+    private readonly double[] _hazards;
+    private readonly double[] _right;
+    private readonly float[] _rightLogits;
+    private readonly float[] _nextLogits;
+    private readonly double[] _headProbabilities;
+    private readonly int[] _nodes;
+    private readonly int[] _tokens;
+    private readonly DraftLeaf[] _leaves;
+    private double _next;
+    private double _emitted;
+    private double _seconds;
+    private float _temperature;
+    private long _lastRound;
+    private long _rounds;
+    private int _forced;
+    private int _drafted;
+    private int _seen;
+    private int _kept;
+    private int _accepted = -1;
+
+    /// <summary>Makes the policy.</summary>
+    /// <param name="predictor">The survival predictor; null to learn while running.</param>
+    /// <param name="costs">Measured costs, which it goes on measuring, or frozen ones.</param>
+    /// <param name="maxNodes">The most tokens that are ever verified.</param>
+    /// <param name="siblings">True to verify siblings where that pays.</param>
+    /// <param name="clock">Measures what is not drafting or verifying; the round's times come with its observations.</param>
+    public AutoPolicy(SurvivalPredictor? predictor, DraftCosts costs, int maxNodes, bool siblings = true, TimeProvider? clock = null)
+    {
+        ArgumentNullException.ThrowIfNull(costs);
+        _predictor = predictor;
+        Costs = costs;
+        _clock = clock ?? TimeProvider.System;
+        Name = siblings ? PolicyName : ChainName;
+        _longest = Math.Min(predictor?.MaxDraft ?? UsualMaxDraft, maxNodes);
+        _children = siblings ? SurvivalWeights.Siblings + 1 : 1;
+        MaxPool = _longest * _children;
+        MaxDraft = Math.Min(maxNodes, MaxPool);
+        _objective = new DraftObjective(_longest, MaxDraft + 1);
+        _learned = new LearnedSurvival(_longest);
+        _planned = new float[_longest];
+        _hazards = new double[_longest];
+        _right = new double[_longest];
+        _rightLogits = new float[_longest];
+        _nextLogits = new float[_longest];
+        _headProbabilities = new double[_longest];
+        _nodes = new int[_longest];
+        _tokens = new int[_longest];
+        _leaves = new DraftLeaf[_longest * SurvivalWeights.Siblings];
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <inheritdoc/>
+    public int MaxDraft { get; }
+
+    /// <inheritdoc/>
+    public int MaxPool { get; }
+
+    /// <inheritdoc/>
+    public DraftNeeds Needs => _predictor is null
+        ? DraftNeeds.LogProbabilities
+        : DraftNeeds.LogProbabilities | DraftNeeds.Signals | DraftNeeds.Hidden | DraftNeeds.RootSignals;
+
+    /// <summary>What it takes parts of a round to cost.</summary>
+    public DraftCosts Costs { get; }
+
+    /// <summary>rho: tokens per second of the last thousand rounds or so, of the rounds as they are costed; that of plain decoding at first.</summary>
+    public double Rate => _seconds > 0 ? _emitted / _seconds : 1 / Math.Max(Costs.Round(0, 1), 1e-9);
+
+    /// <summary>Before a generation: the temperature at which it samples, 0 for greedy.</summary>
+    public void Begin(float temperature)
+    {
+        _temperature = temperature;
+        _lastRound = 0;
+        _accepted = -1;
+    }
+
+    /// <inheritdoc/>
+    public int Plan(in PlanContext context)
+    {
+        Learn(context.Token);
+        (_drafted, _seen, _kept) = (0, 0, 0);
+        _forced = ForcedLength();
+        _rounds++;
+        if (_predictor is not null)
+        {
+            _predictor.Plan(context.Root, context.Feature, context.RootSignals, _temperature, _planned);
+        }
+
+        for (int i = 0; i < _longest; i++)
+        {
+            _hazards[i] = _predictor is null ? _learned.Hazard(i + 1) : _planCalibration.Probability(_planned[i]);
+        }
+
+        _next = _hazards[0];
+        _objective.SetCosts(Rate, Costs.StepSeconds, Costs.VerifySeconds);
+        int length = _objective.Plan(_hazards, _predictor?.Resolved ?? _learned.Resolved, _children > 1 ? SurvivalWeights.UsualSiblings : []);
+        return _forced >= 0 ? _forced : length;
+    }
+
+    /// <inheritdoc/>
+    public int NextNodes(DraftTree pool, int planned, Span<Expansion> nodes)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        Step(pool);
+        if (_drafted == _longest || !(_forced >= 0 ? _drafted < _forced : _objective.GoesOn(_right.AsSpan(0, _drafted), _drafted, _next)))
+        {
+            return 0;
+        }
+
+        nodes[0] = new Expansion(_drafted == 0 ? -1 : _nodes[_drafted - 1], _children);
+        return 1;
+    }
+
+    /// <inheritdoc/>
+    public int SelectNodes(DraftTree pool, int planned, Span<int> keep)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        Step(pool);
+        int added = 0;
+        if (_forced >= 0)
+        {
+            _kept = Math.Min(_drafted, keep.Length);
+        }
+        else
+        {
+            _kept = _objective.Select(_right.AsSpan(0, _drafted), _leaves.AsSpan(0, Leaves(pool)), out added);
+        }
+
+        int count = 0;
+        for (int depth = 1; depth <= _drafted && count < keep.Length; depth++)
+        {
+            if (depth <= _kept)
+            {
+                keep[count++] = _nodes[depth - 1];
+            }
+
+            for (int rank = 1; rank < _children && count < keep.Length; rank++)
+            {
+                if (IsChosen(depth, rank, added))
+                {
+                    keep[count++] = _nodes[depth - 1] + rank;
+                }
+            }
+        }
+
+        return count;
+    }
+
+    /// <inheritdoc/>
+    public void Observe(in RoundObservation round)
+    {
+        long now = _clock.GetTimestamp();
+        double overhead = _lastRound == 0 ? double.NaN : _clock.GetElapsedTime(_lastRound, now).TotalSeconds - round.DraftSeconds - round.VerifySeconds;
+        _lastRound = now;
+        Costs.Observe(round.DraftPasses, round.DraftSeconds, round.Drafted + 1, round.VerifySeconds, overhead);
+        const double Kept = 1 - (1 / RateMemory);
+        _emitted = (_emitted * Kept) + round.Accepted + 1;
+        _seconds = (_seconds * Kept) + Costs.Round(round.DraftPasses, round.Drafted + 1);
+        _accepted = round.Accepted;
+        _learned.Fade();
+        _planCalibration.Fade();
+        _rightCalibration.Fade();
+        _nextCalibration.Fade();
+    }
+
+    /// <summary>The length that this round is to measure; -1: it decides itself.</summary>
+    private int ForcedLength()
+    {
+        if (Costs.IsFrozen)
+        {
+            return -1;
+        }
+
+        int length = _rounds < s_start.Length ? s_start[_rounds] : _rounds % ProbeEvery == 0 ? s_probes[_rounds / ProbeEvery % s_probes.Length] : -1;
+        return Math.Min(length, _longest);
+    }
+
+    /// <summary>Takes in a draft step, if one was made.</summary>
+    private void Step(DraftTree pool)
+    {
+        if (pool.Count == _seen || _drafted == _longest)
+        {
+            return;
+        }
+
+        int i = _drafted++, node = _seen, parent = pool.Parent(node);
+        (_nodes[i], _tokens[i], _seen) = (node, pool.Token(node), pool.Count);
+        _headProbabilities[i] = Math.Exp(pool.LogProbability(node));
+        if (_predictor is null)
+        {
+            _right[i] = _learned.Right(_headProbabilities[i]);
+            _next = _drafted < _longest ? _hazards[_drafted] : 0;
+            return;
+        }
+
+        StepEstimate estimate = _predictor.Estimate(
+            pool.Hidden(parent),
+            new StepSignals(pool.Signals(parent), pool.CumulativeLogProbability(node), _drafted, _planned[i], _planned[Math.Min(_drafted, _longest - 1)], _temperature));
+        (_rightLogits[i], _nextLogits[i]) = (estimate.Right, estimate.Next);
+        _right[i] = _rightCalibration.Probability(estimate.Right);
+        _next = _nextCalibration.Probability(estimate.Next);
+    }
+
+    /// <summary>The siblings of the chain's tokens, with their shares.</summary>
+    private int Leaves(DraftTree pool)
+    {
+        int count = 0;
+        for (int i = 0; i < _drafted && _children > 1; i++)
+        {
+            for (int rank = 1; rank < _children && _nodes[i] + rank < pool.Count && pool.Parent(_nodes[i] + rank) == pool.Parent(_nodes[i]); rank++)
+            {
+                double share = _predictor is null
+                    ? SurvivalWeights.UsualSiblings[rank - 1]
+                    : 1 / (1 + Math.Exp(-_predictor.Sibling(rank, pool.LogProbability(_nodes[i] + rank), (float)_headProbabilities[i])));
+                _leaves[count++] = new DraftLeaf(i + 1, rank, share);
+            }
+        }
+
+        return count;
+    }
+
+    private bool IsChosen(int depth, int rank, int added)
+    {
+        foreach (ref readonly DraftLeaf leaf in _leaves.AsSpan(0, added))
+        {
+            if (leaf.Depth == depth && leaf.Rank == rank)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>
+    /// Learns from the last round. <paramref name="token"/>, the last one that was accepted, tells whether it was the chain's or a sibling.
+    /// </summary>
+    private void Learn(int token)
+    {
+        if (_accepted < 0)
+        {
+            return;
+        }
+
+        bool isSibling = _accepted > 0 && _accepted <= _drafted && (_accepted > _kept || _tokens[_accepted - 1] != token);
+        int right = isSibling ? _accepted - 1 : Math.Min(_accepted, _kept), known = Math.Min(right + 1, isSibling ? _drafted : _kept);
+        for (int i = 0; i < known; i++)
+        {
+            bool isRight = i < right;
+            _learned.Observe(i + 1, _headProbabilities[i], isRight);
+            if (_predictor is not null)
+            {
+                _planCalibration.Observe(_planned[i], isRight);
+                _rightCalibration.Observe(_rightLogits[i], isRight);
+                if (i > 0)
+                {
+                    _nextCalibration.Observe(_nextLogits[i - 1], isRight);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using AdaEagle.Formats;
+
+namespace AdaEagle.Speculation.Policies;
+
+/// <summary>
+/// What the parts of a round cost on this machine, in seconds, as running medians of what was measured (law 4), or frozen: a draft step, verifying n rows,
+/// the rest. Times of verifications are made to rise with the rows (neighbours that don't are averaged); between measured ones they lie on a line; beyond
+/// the most rows that were measured they stay level, so that what is unknown is tried. Nothing is allocated by measuring. Not thread-safe.
+/// </summary>
+public sealed class DraftCosts
+{
+    private const int MostRows = 4096;
+
+    private readonly RunningMedian _step = new();
+    private readonly RunningMedian _overhead = new();
+    private readonly RunningMedian[] _verify;
+    private readonly double[] _seconds;
+    private readonly double[] _levels;
+    private readonly int[] _weights;
+    private readonly int[] _rows;
+
+    /// <summary>Nothing is known yet.</summary>
+    /// <param name="maxRows">The most rows of a verification.</param>
+    public DraftCosts(int maxRows)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxRows);
+        _verify = new RunningMedian[maxRows];
+        for (int i = 0; i < maxRows; i++)
+        {
+            _verify[i] = new RunningMedian();
+        }
+
+        _seconds = new double[maxRows];
+        _levels = new double[maxRows];
+        _weights = new int[maxRows];
+        _rows = new int[maxRows];
+    }
+
+    /// <summary>True if they came from a file: measurements don't change them, and decisions that rest on them can be repeated.</summary>
+    public bool IsFrozen { get; private init; }
+
+    /// <summary>A draft step.</summary>
+    public double StepSeconds { get; private set; }
+
+    /// <summary>A round's time outside draft and verification.</summary>
+    public double OverheadSeconds { get; private set; }
+
+    /// <summary>A verification, by rows from 1.</summary>
+    public ReadOnlySpan<double> VerifySeconds => _seconds;
+
+    /// <summary>A round of so many draft steps and rows.</summary>
+    public double Round(int steps, int rows) => (steps * StepSeconds) + _seconds[Math.Min(rows, _seconds.Length) - 1] + OverheadSeconds;
+
+    /// <summary>Takes a round's times in. NaN for an overhead that is not known.</summary>
+    public void Observe(int steps, double draftSeconds, int rows, double verifySeconds, double overheadSeconds)
+    {
+        if (IsFrozen)
+        {
+            return;
+        }
+
+        if (steps > 0)
+        {
+            StepSeconds = _step.Add(draftSeconds / steps);
+        }
+
+        if (!double.IsNaN(overheadSeconds))
+        {
+            OverheadSeconds = _overhead.Add(Math.Max(overheadSeconds, 0));
+        }
+
+        if (rows <= _verify.Length)
+        {
+            _verify[rows - 1].Add(verifySeconds);
+            Fill();
+        }
+    }
+
+    /// <summary>Reads frozen costs.</summary>
+    /// <exception cref="ModelFormatException">The file holds none.</exception>
+    public static DraftCosts Read(string file, int maxRows)
+    {
+        JsonNode? root;
+        try
+        {
+            root = JsonNode.Parse(File.ReadAllBytes(file));
+        }
+        catch (Exception failure) when (failure is JsonException or IOException or UnauthorizedAccessException)
+        {
+            throw new ModelFormatException(file, null, failure is JsonException ? "is not JSON" : "cannot be read: " + failure.Message, Remedy, failure);
+        }
+
+        if (root is not JsonObject costs || costs["verify_seconds"] is not JsonArray { Count: > 0 and <= MostRows } verify)
+        {
+            throw new ModelFormatException(file, "verify_seconds", "must be a list of seconds, by rows from 1", Remedy);
+        }
+
+        var read = new DraftCosts(maxRows)
+        {
+            IsFrozen = true, StepSeconds = Seconds(file, "draft_step_seconds", costs["draft_step_seconds"]), OverheadSeconds = Seconds(file, "overhead_seconds", costs["overhead_seconds"]),
+        };
+        double[] known = [.. verify.Select(value => Seconds(file, "verify_seconds", value))];
+        if (known[0] <= 0)
+        {
+            throw new ModelFormatException(file, "verify_seconds", "the first, a plain pass, must take some time", Remedy);
+        }
+
+        double slope = known.Length > 1 ? Math.Max(known[^1] - known[^2], 0) : 0;
+        for (int i = 0; i < maxRows; i++)
+        {
+            read._seconds[i] = i < known.Length ? known[i] : known[^1] + (slope * (i - known.Length + 1));
+        }
+
+        return read;
+    }
+
+    /// <summary>Writes what is known now, for <see cref="Read"/>.</summary>
+    public void Write(string file)
+    {
+        int last = _seconds.Length;
+        while (last > 1 && !IsFrozen && _verify[last - 1].Count == 0)
+        {
+            last--;
+        }
+
+        var costs = new JsonObject
+        {
+            ["draft_step_seconds"] = StepSeconds, ["verify_seconds"] = new JsonArray([.. _seconds[..last].Select(value => (JsonNode)value)]), ["overhead_seconds"] = OverheadSeconds,
+        };
+        AtomicFile.Write(file, stream => stream.Write(Encoding.UTF8.GetBytes(costs.ToJsonString(new JsonSerializerOptions { WriteIndented = true }) + "\n")));
+    }
+
+    private const string Remedy = "a file that --costs wrote holds draft_step_seconds, verify_seconds and overhead_seconds";
+
+    private static double Seconds(string file, string name, JsonNode? node) =>
+        node is JsonValue value && value.TryGetValue(out double seconds) && double.IsFinite(seconds) && seconds is >= 0 and < 1e6
+            ? seconds
+            : throw new ModelFormatException(file, name, string.Create(CultureInfo.InvariantCulture, $"must be seconds, 0 or more"), Remedy);
+
+    // Pools neighbours that fall with the rows into their weighted mean, then draws lines between what was measured.
+    private void Fill()
+    {
+        int known = 0;
+        for (int rows = 1; rows <= _verify.Length; rows++)
+        {
+            if (_verify[rows - 1].Count == 0)
+            {
+                continue;
+            }
+
+            (_levels[known], _weights[known], _rows[known]) = (_verify[rows - 1].Median, _verify[rows - 1].Count, rows);
+            known++;
+            while (known > 1 && _levels[known - 2] > _levels[known - 1])
+            {
+                int weight = _weights[known - 2] + _weights[known - 1];
+                _levels[known - 2] = ((_levels[known - 2] * _weights[known - 2]) + (_levels[known - 1] * _weights[known - 1])) / weight;
+                (_weights[known - 2], _rows[known - 2]) = (weight, _rows[known - 1]);
+                known--;
+            }
+        }
+
+        // A level holds up to its rows, from the first that were measured after the level before it.
+        int level = 0, lastRows = 0;
+        double lastSeconds = _levels[0];
+        for (int rows = 1; rows <= _verify.Length; rows++)
+        {
+            if (_verify[rows - 1].Count == 0)
+            {
+                continue;
+            }
+
+            while (rows > _rows[level])
+            {
+                level++;
+            }
+
+            double seconds = _levels[level];
+            for (int between = lastRows + 1; between <= rows; between++)
+            {
+                _seconds[between - 1] = lastRows == 0 ? seconds : lastSeconds + ((seconds - lastSeconds) * (between - lastRows) / (rows - lastRows));
+            }
+
+            (lastRows, lastSeconds) = (rows, seconds);
+        }
+
+        _seconds.AsSpan(lastRows).Fill(lastSeconds);
+    }
+
+    /// <summary>The median of the last measurements.</summary>
+    private sealed class RunningMedian
+    {
+        private const int Window = 15;
+
+        private readonly double[] _last = new double[Window];
+        private readonly double[] _sorted = new double[Window];
+        private int _next;
+
+        public int Count { get; private set; }
+
+        public double Median { get; private set; }
+
+        public double Add(double value)
+        {
+            _last[_next] = value;
+            _next = (_next + 1) % Window;
+            Count = Math.Min(Count + 1, Window);
+            Span<double> sorted = _sorted.AsSpan(0, Count);
+            _last.AsSpan(0, Count).CopyTo(sorted);
+            sorted.Sort();
+            return Median = (sorted[(Count - 1) / 2] + sorted[Count / 2]) / 2;
+        }
+    }
+}

@@ -1,0 +1,111 @@
+namespace AdaEagle.Speculation.Policies;
+
+/// <summary>
+/// Survival learnt while decoding, for a drafter without a predictor: by position, how often a token was right whose predecessors were; and by tenths of
+/// the drafter's probability of its token, which is what a step tells. Counts fade, so that the run's own text counts. The prior: every token is
+/// right with 0.7 before its draft, as if that had been seen four times; and with the probability that the drafter gives it afterwards, likewise.
+/// </summary>
+internal sealed class LearnedSurvival
+{
+    /// <summary>P(a token is right | those before it are) as long as nothing is known.</summary>
+    public const double PriorHazard = 0.7;
+
+    private const int Bins = 10;
+    private const double PriorWeight = 4;
+
+    /// <summary>Counts of so many rounds ago weigh a third.</summary>
+    private const double Memory = 500;
+
+    private readonly double[] _right;
+    private readonly double[] _seen;
+    private readonly double[] _binRight = new double[Bins];
+    private readonly double[] _binSeen = new double[Bins];
+
+    public LearnedSurvival(int maxDraft)
+    {
+        _right = new double[maxDraft];
+        _seen = new double[maxDraft];
+    }
+
+    /// <summary>P(d_i is right | those before it are) before it is drafted, i from 1.</summary>
+    public double Hazard(int i) => (_right[i - 1] + (PriorWeight * PriorHazard)) / (_seen[i - 1] + PriorWeight);
+
+    /// <summary>The same of a token that the drafter gives this probability.</summary>
+    public double Right(double probability)
+    {
+        int bin = Bin(probability);
+        return (_binRight[bin] + (PriorWeight * probability)) / (_binSeen[bin] + PriorWeight);
+    }
+
+    /// <summary>The share of a token's variance that the drafter's probability resolves.</summary>
+    public double Resolved
+    {
+        get
+        {
+            double seen = 0, right = 0, explained = 0;
+            for (int bin = 0; bin < Bins; bin++)
+            {
+                (seen, right) = (seen + _binSeen[bin], right + _binRight[bin]);
+            }
+
+            double mean = seen > 0 ? right / seen : 0;
+            for (int bin = 0; bin < Bins; bin++)
+            {
+                double of = _binSeen[bin] > 0 ? (_binRight[bin] / _binSeen[bin]) - mean : 0;
+                explained += _binSeen[bin] * of * of;
+            }
+
+            double all = seen * mean * (1 - mean);
+            return all > 1 ? Math.Min(explained / all, 0.9) : 0;
+        }
+    }
+
+    /// <summary>Takes in what became of a token, i from 1, that was verified and whose predecessors were right.</summary>
+    public void Observe(int i, double probability, bool isRight)
+    {
+        int bin = Bin(probability);
+        (_seen[i - 1], _binSeen[bin]) = (_seen[i - 1] + 1, _binSeen[bin] + 1);
+        (_right[i - 1], _binRight[bin]) = (_right[i - 1] + (isRight ? 1 : 0), _binRight[bin] + (isRight ? 1 : 0));
+    }
+
+    /// <summary>After every round, drafted or not: a policy that has stopped drafting forgets why, and tries again some time.</summary>
+    public void Fade()
+    {
+        const double Kept = 1 - (1 / Memory);
+        foreach (double[] counts in (ReadOnlySpan<double[]>)[_right, _seen, _binRight, _binSeen])
+        {
+            for (int i = 0; i < counts.Length; i++)
+            {
+                counts[i] *= Kept;
+            }
+        }
+    }
+
+    private static int Bin(double probability) => Math.Clamp((int)(probability * Bins), 0, Bins - 1);
+}
+
+/// <summary>
+/// Keeps a predictor's probabilities honest on the run's own text: P = sigmoid(scale x logit + shift), both following what is observed by steps of
+/// stochastic gradient descent on cross-entropy, and drifting back to 1 and 0. A predictor that fits is left as it is.
+/// </summary>
+internal sealed class OnlineCalibration
+{
+    private const double LeastRate = 0.01;
+    private const double Pull = 2e-3;
+
+    private double _scale = 1;
+    private double _shift;
+    private int _count;
+
+    public double Probability(float logit) => 1 / (1 + Math.Exp(-((_scale * logit) + _shift)));
+
+    public void Observe(float logit, bool isRight)
+    {
+        double rate = Math.Max(LeastRate, 0.5 / (++_count + 10)), error = (isRight ? 1 : 0) - Probability(logit);
+        _shift = Math.Clamp(_shift + (rate * error), -6, 6);
+        _scale = Math.Clamp(_scale + (0.3 * rate * error * Math.Clamp(logit, -4, 4)), 0, 1.5);
+    }
+
+    /// <summary>After every round.</summary>
+    public void Fade() => (_scale, _shift) = (_scale + (Pull * (1 - _scale)), _shift * (1 - Pull));
+}

@@ -1,0 +1,201 @@
+using AdaEagle.Formats;
+using AdaEagle.Kernels;
+using AdaEagle.Models;
+using AdaEagle.Sampling;
+using AdaEagle.Speculation;
+using AdaEagle.Speculation.Drafting;
+using AdaEagle.Speculation.Policies;
+using AdaEagle.Tests.Formats;
+using AdaEagle.Tests.Models;
+
+namespace AdaEagle.Tests.Speculation;
+
+/// <summary>The cost-aware policy: it changes nothing, finds what pays, and with frozen costs does the same again.</summary>
+public class AutoPolicyTests
+{
+    private const int MaxNodes = 12;
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    public void With_any_costs_and_any_predictor_the_tokens_are_those_of_plain_decoding(int seed)
+    {
+        var random = new Random(2000 + seed);
+        ModelConfig config = RandomModels.Target(random);
+        using TinyPair pair = TinyModels.Load(config, seed, RandomModels.Type(random), RandomModels.Head(random, config), scale: RandomModels.Pick(random, 0.1f, 0.2f), mimicry: random.Next(1, 3));
+        using SurvivalWeights weights = TinySurvivals.Load(pair.Target, seed, maxDraft: random.Next(1, 9), scale: RandomModels.Pick(random, 0.2f, 1f, 3f), resolved: random.NextDouble());
+        using var predictor = new SurvivalPredictor(weights);
+        using var pool = new WorkerPool(1);
+        using var target = new LlamaTarget(pair.Target, pool, maxLogitRows: MaxNodes + 1);
+        using var eagle = new EagleDrafter(pair.Head, pool);
+        using var decoder = new SpeculativeDecoder(target, MaxNodes);
+        (int drafted, int accepted) = (0, 0);
+        for (int i = 0; i < 30; i++)
+        {
+            bool measured = random.Next(4) == 0;
+            var policy = new AutoPolicy(random.Next(3) == 0 ? null : predictor, measured ? new DraftCosts(MaxNodes + 1) : Frozen(random), MaxNodes, random.Next(2) == 0);
+            for (int generation = 0; generation < 2; generation++)
+            {
+                SamplingOptions sampling = random.Next(2) == 0 ? SamplingOptions.Greedy : new SamplingOptions { Temperature = 0.8f, Seed = (ulong)random.Next(), TopK = random.Next(2) * 5 };
+                int[] prompt = RandomModels.Tokens(random, config.VocabularySize, random.Next(1, 20));
+                var task = new DecodingTask(prompt, sampling, random.Next(1, 40), random.Next(2) == 0 ? [] : [random.Next(config.VocabularySize)]);
+                policy.Begin(sampling.Temperature);
+                Assert.Equal(Decoding.Plain(target, task), Decoding.Speculative(decoder, task, eagle, policy));
+                (drafted, accepted) = (drafted + decoder.Drafted, accepted + decoder.Accepted);
+            }
+        }
+
+        Assert.InRange(accepted, 1, drafted);
+    }
+
+    [Fact]
+    public void With_frozen_costs_the_same_text_is_drafted_the_same_way()
+    {
+        using TinyPair pair = TinyModels.Load(TinyModels.Config, 3, head: TinyModels.Config with { LayerCount = 1 }, scale: 0.15f, mimicry: 1);
+        using SurvivalWeights weights = TinySurvivals.Load(pair.Target, 3, maxDraft: 6);
+        using var predictor = new SurvivalPredictor(weights);
+        using var pool = new WorkerPool(1);
+        using var target = new LlamaTarget(pair.Target, pool);
+        using var eagle = new EagleDrafter(pair.Head, pool);
+        using var decoder = new SpeculativeDecoder(target, MaxNodes);
+        var task = new DecodingTask([5, 6, 7], SamplingOptions.Greedy, 80, []);
+        List<RoundRecord>[] runs = [.. Enumerable.Range(0, 2).Select(_ =>
+        {
+            var rounds = new List<RoundRecord>();
+            Decoding.Speculative(decoder, task, eagle, new AutoPolicy(predictor, Frozen(0.04, 0.02), MaxNodes), onRound: rounds.Add);
+            return rounds;
+        })];
+        Assert.Equal(runs[0], runs[1]);
+        Assert.Contains(runs[0], round => round.Drafted > 0);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Where_nothing_can_pay_nothing_is_drafted(bool learns)
+    {
+        using TinyPair pair = TinyModels.Load(TinyModels.Config, 3, head: TinyModels.Config with { LayerCount = 1 }, scale: 0.15f, mimicry: 1);
+        using SurvivalWeights weights = TinySurvivals.Load(pair.Target, 3, maxDraft: 6);
+        using var predictor = new SurvivalPredictor(weights);
+        using var pool = new WorkerPool(1);
+        using var target = new LlamaTarget(pair.Target, pool);
+        using var eagle = new EagleDrafter(pair.Head, pool);
+        using var decoder = new SpeculativeDecoder(target, MaxNodes);
+        var task = new DecodingTask([5, 6, 7], SamplingOptions.Greedy, 40, []);
+        Decoding.Speculative(decoder, task, eagle, new AutoPolicy(learns ? null : predictor, Frozen(1.5, 0.5), MaxNodes));
+        Assert.Equal(0, decoder.Drafted);
+    }
+
+    [Fact]
+    public void Without_a_predictor_it_learns_what_the_drafter_is_worth()
+    {
+        using TinyPair pair = TinyModels.Load(TinyModels.Config, 4);
+        using var pool = new WorkerPool(1);
+        using var target = new LlamaTarget(pair.Target, pool);
+        using var decoder = new SpeculativeDecoder(target, MaxNodes);
+        var task = new DecodingTask([1, 2, 3], SamplingOptions.Greedy, 150, []);
+        int[] expected = Decoding.Plain(target, task);
+        foreach ((double share, int least, int most) in ((double, int, int)[])[(1, 1, 30), (0, 110, 150)])
+        {
+            var policy = new AutoPolicy(null, Frozen(0.1, 0.05), MaxNodes, siblings: false);
+            using var drafter = ScriptedDrafter.Recorded(task.Prompt, expected, TinyModels.Config.VocabularySize, share, 1, new Random(1));
+            var rounds = new List<RoundRecord>();
+            Assert.Equal(expected, Decoding.Speculative(decoder, task, drafter, policy, onRound: rounds.Add));
+
+            // Always right: soon the longest drafts. Always wrong: soon none.
+            Assert.InRange(rounds.Count, least, most);
+            Assert.All(rounds[^12..^2], round => Assert.Equal(share == 1 ? AutoPolicy.UsualMaxDraft : 0, round.Drafted));
+        }
+    }
+
+    [Fact]
+    public void It_measures_at_first_and_then_decides()
+    {
+        using TinyPair pair = TinyModels.Load(TinyModels.Config, 3, head: TinyModels.Config with { LayerCount = 1 }, scale: 0.15f, mimicry: 1);
+        using var pool = new WorkerPool(1);
+        using var target = new LlamaTarget(pair.Target, pool);
+        using var eagle = new EagleDrafter(pair.Head, pool);
+        using var decoder = new SpeculativeDecoder(target, MaxNodes);
+        var costs = new DraftCosts(MaxNodes + 1);
+        var policy = new AutoPolicy(null, costs, MaxNodes, siblings: false);
+        var rounds = new List<RoundRecord>();
+        Decoding.Speculative(decoder, new DecodingTask([5, 6, 7], SamplingOptions.Greedy, 100, []), eagle, policy, onRound: rounds.Add);
+        Assert.Equal([4, 0, 2, 8, 0, 1, 3], rounds.Take(7).Select(round => round.Drafted));
+        Assert.True(costs.StepSeconds > 0 && costs.VerifySeconds[0] > 0 && costs.VerifySeconds[8] >= costs.VerifySeconds[0]);
+        Assert.InRange(policy.Rate, 1e-3 / costs.Round(0, 1), 20 / costs.Round(0, 1));
+    }
+
+    [Fact]
+    public void Costs_are_medians_that_rise_with_the_rows()
+    {
+        var costs = new DraftCosts(8);
+        foreach (double slow in (double[])[1, 1, 50])
+        {
+            costs.Observe(4, 0.4 * slow, 5, 3 * slow, 0.1 * slow);
+        }
+
+        Assert.Equal((0.1, 0.1), (costs.StepSeconds, costs.OverheadSeconds));
+        Assert.Equal([3, 3, 3, 3, 3, 3, 3, 3], costs.VerifySeconds.ToArray());
+        costs.Observe(0, 0, 1, 1, double.NaN);
+        Assert.Equal([1, 1.5, 2, 2.5, 3, 3, 3, 3], costs.VerifySeconds.ToArray());
+
+        // Fewer seconds for seven rows (measured once) than for five (three times): pooled, 2.75 for both.
+        costs.Observe(6, 0.6, 7, 2, double.NaN);
+        Assert.Equal([1, 1.4375, 1.875, 2.3125, 2.75, 2.75, 2.75, 2.75], costs.VerifySeconds.ToArray());
+        Assert.Equal((2 * 0.1) + 1.875 + 0.1, costs.Round(2, 3), 1e-9);
+
+        // Fifteen later ones and the first are forgotten.
+        for (int i = 0; i < 15; i++)
+        {
+            costs.Observe(0, 0, 1, 0.5, double.NaN);
+        }
+
+        Assert.Equal(0.5, costs.VerifySeconds[0]);
+    }
+
+    [Fact]
+    public void Frozen_costs_come_back_from_their_file_and_stay()
+    {
+        using var folder = new TemporaryFolder();
+        var costs = new DraftCosts(8);
+        costs.Observe(2, 0.2, 3, 2, 0.5);
+        costs.Observe(0, 0, 1, 1, double.NaN);
+        string file = folder.File("costs.json");
+        costs.Write(file);
+        DraftCosts read = DraftCosts.Read(file, 6);
+        Assert.Equal((true, 0.1, 0.5), (read.IsFrozen, read.StepSeconds, read.OverheadSeconds));
+        Assert.Equal([1, 1.5, 2, 2.5, 3, 3.5], read.VerifySeconds.ToArray()); // on along the last slope
+        read.Observe(1, 9, 1, 9, 9);
+        Assert.Equal((0.1, 1.0, 0.5), (read.StepSeconds, read.VerifySeconds[0], read.OverheadSeconds));
+    }
+
+    [Theory]
+    [InlineData("", null)]
+    [InlineData("[]", "verify_seconds")]
+    [InlineData("""{"draft_step_seconds": 1, "verify_seconds": [], "overhead_seconds": 0}""", "verify_seconds")]
+    [InlineData("""{"draft_step_seconds": 1, "verify_seconds": [0], "overhead_seconds": 0}""", "verify_seconds")]
+    [InlineData("""{"draft_step_seconds": 1, "verify_seconds": [1, "2"], "overhead_seconds": 0}""", "verify_seconds")]
+    [InlineData("""{"draft_step_seconds": -1, "verify_seconds": [1], "overhead_seconds": 0}""", "draft_step_seconds")]
+    [InlineData("""{"draft_step_seconds": 1, "verify_seconds": [1], "overhead_seconds": 1e99}""", "overhead_seconds")]
+    [InlineData("""{"draft_step_seconds": 1, "verify_seconds": [1]}""", "overhead_seconds")]
+    public void Files_of_costs_are_checked(string json, string? item)
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("costs.json", json);
+        ModelFormatException failure = Assert.Throws<ModelFormatException>(() => DraftCosts.Read(folder.File("costs.json"), 4));
+        Assert.Equal((folder.File("costs.json"), item), (failure.File, failure.Item));
+    }
+
+    private static DraftCosts Frozen(Random random) => Frozen(0.3 * random.NextDouble(), 0.3 * random.NextDouble());
+
+    private static DraftCosts Frozen(double step, double row)
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder.Write("costs.json", FormattableString.Invariant($$"""{"draft_step_seconds": {{step}}, "verify_seconds": [1, {{1 + row}}], "overhead_seconds": 0.01}"""));
+        return DraftCosts.Read(file, MaxNodes + 1);
+    }
+}
