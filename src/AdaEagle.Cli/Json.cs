@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using AdaEagle.Cli.Bench;
 using AdaEagle.Cli.Bench.Engine;
 using AdaEagle.Cli.Bench.Text;
+using AdaEagle.Cli.Bench.Tune;
 using AdaEagle.Cli.Generate;
 
 namespace AdaEagle.Cli;
@@ -12,6 +13,7 @@ namespace AdaEagle.Cli;
 [JsonSerializable(typeof(GenerationJson))]
 [JsonSerializable(typeof(BenchJson))]
 [JsonSerializable(typeof(EngineJson))]
+[JsonSerializable(typeof(TuneJson))]
 [JsonSerializable(typeof(IReadOnlyList<PerplexityJson>))]
 [JsonSerializable(typeof(System.Text.Json.Nodes.JsonObject))]
 internal sealed partial class Json : JsonSerializerContext

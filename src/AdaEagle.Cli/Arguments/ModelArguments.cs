@@ -2,6 +2,7 @@ using System.CommandLine;
 using AdaEagle.Generation;
 using AdaEagle.Kernels;
 using AdaEagle.Models;
+using AdaEagle.Speculation.Drafting;
 using AdaEagle.Speculation.Policies;
 
 namespace AdaEagle.Cli.Arguments;
@@ -15,7 +16,16 @@ internal sealed class ModelArguments
         HelpName = "PATH",
     };
 
-    private readonly Option<string?> _draft = new("--draft") { Description = "Folder of the EAGLE draft head, if not eagle/ in the model's.", HelpName = "DIR" };
+    private readonly Option<string?> _drafter = new("--drafter")
+    {
+        Description = $"What drafts: {string.Join(", ", Drafters.Supported.Select(kind => $"{kind.Form} ({kind.What})"))}. It changes speed, never output. Default: the draft head, if there is one.",
+        HelpName = "D",
+    };
+
+    private readonly Option<string?> _draft = new("--draft")
+    {
+        Description = $"Folder of the EAGLE draft head, if not eagle/ in the model's; with --drafter {Drafters.Model} the draft model's folder or .gguf file.", HelpName = "PATH",
+    };
 
     private readonly Option<string?> _predictor = new("--predictor") { Description = "Folder of the draft length predictor, if not ldlp/ in the model's.", HelpName = "DIR" };
 
@@ -40,7 +50,7 @@ internal sealed class ModelArguments
 
     public ModelArguments(Command command)
     {
-        foreach (Option option in (Option[])[_model, _draft, _predictor, _survival, _costs, _weights, _quantize, _quantizeDraft, _cache, _threads])
+        foreach (Option option in (Option[])[_model, _drafter, _draft, _predictor, _survival, _costs, _weights, _quantize, _quantizeDraft, _cache, _threads])
         {
             command.Options.Add(option);
         }
@@ -51,6 +61,7 @@ internal sealed class ModelArguments
     {
         LanguageModel model = LanguageModel.Load(arguments.GetValue(_model) ?? DefaultModel.Find(), new LoadOptions
         {
+            Drafter = arguments.GetValue(_drafter),
             DraftFolder = arguments.GetValue(_draft),
             PredictorFolder = arguments.GetValue(_predictor),
             SurvivalFolder = arguments.GetValue(_survival),

@@ -3,6 +3,7 @@ using System.Text.Json;
 using AdaEagle.Cli.Arguments;
 using AdaEagle.Cli.Bench.Engine;
 using AdaEagle.Cli.Bench.Text;
+using AdaEagle.Cli.Bench.Tune;
 using AdaEagle.Generation;
 using AdaEagle.Speculation.Oracle;
 using AdaEagle.Speculation.Policies;
@@ -69,6 +70,7 @@ internal sealed class BenchCommand
         _ = new BenchCommand(terminal, command);
         command.Subcommands.Add(EngineBenchCommand.Create(terminal));
         command.Subcommands.Add(PerplexityCommand.Create(terminal));
+        command.Subcommands.Add(TuneCommand.Create(terminal));
         return command;
     }
 

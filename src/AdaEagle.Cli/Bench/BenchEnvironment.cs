@@ -8,7 +8,7 @@ namespace AdaEagle.Cli.Bench;
 /// <summary>Where and on what a bench ran.</summary>
 internal sealed record BenchEnvironment(
     string Processor, IReadOnlyList<string> InstructionSets, int Cores, int Threads, string Kernels, string Dotnet, string OperatingSystem, string Version,
-    string Model, long Parameters, string Weights, long PassBytes, double? DraftCost, long? PredictorBytes,
+    string Model, long Parameters, string Weights, long PassBytes, string? Drafter, double? DraftCost, long? PredictorBytes,
     string Prompts, int MaxTokens, int Repeat, SamplingJson Sampling, string Date, string CommandLine, CostsJson? Costs, OracleJson? Oracle)
 {
     private const string ProcessorFile = "/proc/cpuinfo";
@@ -20,7 +20,7 @@ internal sealed record BenchEnvironment(
         return new BenchEnvironment(
             processor, instructionSets, Environment.ProcessorCount, model.Pool.WorkerCount, model.Target.Path.ToString().ToLowerInvariant(), RuntimeInformation.FrameworkDescription,
             RuntimeInformation.OSDescription, typeof(LanguageModel).Assembly.GetName().Version?.ToString(3) ?? "",
-            model.Folder, ModelFacts.Parameters(model), model.Target.Format.ToString().ToLowerInvariant(), model.Target.PassBytes, ModelFacts.DraftCost(model),
+            model.Folder, ModelFacts.Parameters(model), model.Target.Format.ToString().ToLowerInvariant(), model.Target.PassBytes, settings.Options.Drafter ?? model.DefaultDrafter, ModelFacts.DraftCost(model),
             model.Predictor?.ByteLength, prompts, settings.Options.MaxTokens, settings.Repeat, SamplingJson.Of(settings.Options),
             DateTimeOffset.UtcNow.ToString("O", CultureInfo.InvariantCulture), Line(commandLine), CostsJson.Of(runner.Costs), OracleJson.Of(runner.Plan));
     }

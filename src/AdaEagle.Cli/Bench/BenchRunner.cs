@@ -29,9 +29,9 @@ internal sealed class BenchRunner : IDisposable
         _settings = settings;
         _session = new GenerationSession(model);
         MaxDraft = Math.Min(model.Predictor?.MaxDraft ?? UsualMaxDraft, GenerationSession.MaxDraft);
-        if (model.Head is null && settings.Policies.Any(name => name != DraftPolicies.Plain))
+        if (_session.Drafter(settings.Options.Drafter) is null && settings.Policies.Any(name => name != DraftPolicies.Plain))
         {
-            throw new ArgumentException($"The model has no draft head, and every policy but '{DraftPolicies.Plain}' needs one: name it with --draft.");
+            throw new ArgumentException($"The model has no draft head, and every policy but '{DraftPolicies.Plain}' needs a drafter: name the head with --draft, or another with --drafter.");
         }
 
         _oracle = settings.Policies.Contains(OraclePolicy.PolicyName) ? new OraclePolicy(MaxDraft) : null;
@@ -46,7 +46,7 @@ internal sealed class BenchRunner : IDisposable
     /// <summary>k_max of oracle and calibration.</summary>
     public int MaxDraft { get; }
 
-    /// <summary>What rounds cost here; null for a model without a draft head, or before <see cref="Calibrate"/>.</summary>
+    /// <summary>What rounds cost here; null without a drafter, or before <see cref="Calibrate"/>.</summary>
     public RoundCosts? Costs { get; private set; }
 
     /// <summary>The oracle's plan, if it runs.</summary>
@@ -69,7 +69,7 @@ internal sealed class BenchRunner : IDisposable
     /// <summary>Measures what rounds of every draft length cost, on the first prompts of the suites.</summary>
     public void Calibrate(CancellationToken cancellation)
     {
-        if (_model.Head is null)
+        if (_session.Drafter(_settings.Options.Drafter) is null)
         {
             return;
         }
@@ -97,7 +97,7 @@ internal sealed class BenchRunner : IDisposable
             return;
         }
 
-        using var recorder = new RunRecorder(_model.Target, _model.Head!, _model.Pool, MaxDraft);
+        using var recorder = new RunRecorder(_model.Target, _session.Drafter(_settings.Options.Drafter)!, _model.Pool, MaxDraft);
         var outputs = new List<RecordedOutput>();
         var turns = new List<(int, int)>();
         foreach (Question question in _settings.Questions)

@@ -13,13 +13,13 @@ internal sealed record GenerationJson(string Text, IReadOnlyList<int> Tokens, st
 
 /// <summary>Statistics of a generation. The five times add up to <paramref name="TotalSeconds"/>.</summary>
 internal sealed record StatisticsJson(
-    string Policy, int PromptTokens, int VisibleTokens, int EmittedTokens, int Passes, int Drafted, int Accepted, double AcceptanceLength,
+    string Policy, string? Drafter, int PromptTokens, int VisibleTokens, int EmittedTokens, int Passes, int Drafted, int Accepted, double AcceptanceLength,
     double TokensPerSecond, double DecodeTokensPerSecond,
     double TotalSeconds, double PrefillSeconds, double PlanSeconds, double DraftSeconds, double VerifySeconds, double OtherSeconds,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<RoundJson>? Rounds)
 {
     public static StatisticsJson Of(GenerationStatistics stats, bool rounds) => new(
-        stats.Policy, stats.PromptTokens, stats.VisibleTokens, stats.EmittedTokens, stats.Passes, stats.Drafted, stats.Accepted, stats.AcceptanceLength,
+        stats.Policy, stats.Drafter, stats.PromptTokens, stats.VisibleTokens, stats.EmittedTokens, stats.Passes, stats.Drafted, stats.Accepted, stats.AcceptanceLength,
         stats.TokensPerSecond, stats.DecodeTokensPerSecond,
         stats.TotalTime.TotalSeconds, stats.PrefillTime.TotalSeconds, stats.PlanTime.TotalSeconds, stats.DraftTime.TotalSeconds, stats.VerifyTime.TotalSeconds,
         stats.OtherTime.TotalSeconds, rounds ? [.. stats.Rounds.Select(RoundJson.Of)] : null);

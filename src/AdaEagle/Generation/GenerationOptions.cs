@@ -6,10 +6,13 @@ namespace AdaEagle.Generation;
 public sealed record GenerationOptions
 {
     /// <summary>
-    /// The draft policy: <c>ar</c> (plain decoding), <c>fixed:K</c>, <c>threshold:T</c>, <c>ldlp</c>, <c>ldlp+threshold:T</c>, <c>auto</c> and others (<see cref="Speculation.Policies.DraftPolicies.Supported"/>).
+    /// The draft policy: <c>ar</c> (plain decoding) or one of <see cref="Speculation.Policies.DraftPolicies.Supported"/>.
     /// Null takes the model's best: see <see cref="LanguageModel.DefaultPolicy"/>. It changes speed, never output.
     /// </summary>
     public string? Policy { get; init; }
+
+    /// <summary>What drafts, one of <see cref="Speculation.Drafting.Drafters.Supported"/>. Null takes the model's: see <see cref="LanguageModel.DefaultDrafter"/>.</summary>
+    public string? Drafter { get; init; }
 
     /// <summary>How tokens are chosen.</summary>
     public SamplingOptions Sampling { get; init; } = SamplingOptions.Greedy;

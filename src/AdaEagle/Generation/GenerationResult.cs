@@ -22,6 +22,9 @@ public sealed record GenerationStatistics
     /// <summary>The policy that ran.</summary>
     public required string Policy { get; init; }
 
+    /// <summary>What drafted; null in plain decoding.</summary>
+    public string? Drafter { get; init; }
+
     /// <summary>Tokens of the prompt.</summary>
     public required int PromptTokens { get; init; }
 

@@ -20,14 +20,17 @@ internal sealed class GenerationSession : IDisposable
     /// <summary>The most candidates that a draft tree is chosen from.</summary>
     public const int MaxPool = 1024;
 
+    // Draft passes of a tree run many nodes.
+    private const int MaxExpanded = 128;
+
     private readonly LanguageModel _model;
     private readonly LlamaTarget _target;
     private readonly SpeculativeDecoder _decoder;
-    private readonly EagleDrafter? _drafter;
+    private readonly Dictionary<string, IDrafter> _drafters = [];
     private readonly DraftLengthPredictor? _predictor;
     private readonly SurvivalPredictor? _survival;
     private readonly DraftCosts _costs;
-    private readonly Dictionary<string, IDraftPolicy> _kept = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string? Drafter, string Policy), IDraftPolicy> _kept = [];
     private readonly TextStream _text;
     private readonly StopDetector _stops = new();
     private readonly TimeProvider _clock;
@@ -40,7 +43,6 @@ internal sealed class GenerationSession : IDisposable
         _clock = clock ?? TimeProvider.System;
         _target = new LlamaTarget(model.Target, model.Pool, maxLogitRows: MaxNodes + 1);
         _decoder = new SpeculativeDecoder(_target, MaxNodes, _clock, MaxPool);
-        _drafter = model.Head is { } head ? new EagleDrafter(head, model.Pool) : null;
         _predictor = model.Predictor is { } weights ? new DraftLengthPredictor(weights) : null;
         _survival = model.Survival is { } survival ? new SurvivalPredictor(survival) : null;
         _costs = model.CostsFile is { } file ? DraftCosts.Read(file, MaxNodes + 1) : new DraftCosts(MaxNodes + 1);
@@ -49,17 +51,42 @@ internal sealed class GenerationSession : IDisposable
     }
 
     /// <summary>The policies this session can make.</summary>
-    public PolicyResources PolicyResources => new(_predictor, MaxDraft, MaxNodes, MaxPool) { Survival = _survival, Costs = _costs, Clock = _clock };
+    public PolicyResources PolicyResources => ResourcesFor(_model.DefaultDrafter);
+
+    // The survival predictor was trained on what the EAGLE head says; other drafters are learnt while running.
+    private PolicyResources ResourcesFor(string? drafter) => new(_predictor, MaxDraft, MaxNodes, MaxPool)
+    {
+        EndTokens = _model.EndTokens, Survival = drafter == Drafters.Eagle ? _survival : null, Costs = _costs, Clock = _clock,
+    };
+
+    /// <summary>The drafter of a name, made when it is first asked for; null takes the model's. The session keeps it.</summary>
+    /// <exception cref="ArgumentException">No drafter has that name, or the model lacks what it needs.</exception>
+    public IDrafter? Drafter(string? name)
+    {
+        if ((name ?? _model.DefaultDrafter) is not { } known)
+        {
+            return null;
+        }
+
+        if (!_drafters.TryGetValue(known, out IDrafter? drafter))
+        {
+            drafter = Drafters.Create(known, new DrafterResources(_model.Target, _model.Head, _model.DraftModel, _model.EndTokens, _model.Pool, MaxExpanded));
+            _drafters.Add(known, drafter);
+        }
+
+        return drafter;
+    }
 
     /// <summary>Generates with the policy that the options name.</summary>
     public GenerationResult Generate(IReadOnlyList<int> prompt, GenerationOptions options, Action<GenerationUpdate>? onUpdate, CancellationToken cancellation)
     {
-        string name = options.Policy ?? _model.DefaultPolicy;
-        IDraftPolicy? policy = name == DraftPolicies.Plain ? null : _kept.GetValueOrDefault(name) ?? DraftPolicies.Create(name, PolicyResources);
+        string name = options.Policy ?? (options.Drafter is null ? _model.DefaultPolicy : LanguageModel.DraftingPolicy);
+        string? drafter = options.Drafter ?? _model.DefaultDrafter;
+        IDraftPolicy? policy = name == DraftPolicies.Plain ? null : _kept.GetValueOrDefault((drafter, name)) ?? DraftPolicies.Create(name, ResourcesFor(drafter));
         if (policy is AutoPolicy)
         {
             // It goes on learning from one generation to the next.
-            _kept[name] = policy;
+            _kept[(drafter, name)] = policy;
         }
 
         return Generate(prompt, options, policy, onUpdate, cancellation);
@@ -70,9 +97,10 @@ internal sealed class GenerationSession : IDisposable
         IReadOnlyList<int> prompt, GenerationOptions options, IDraftPolicy? policy, Action<GenerationUpdate>? onUpdate, CancellationToken cancellation)
     {
         options.Validate();
-        if (policy is not null && _drafter is null)
+        IDrafter? drafter = policy is null ? null : Drafter(options.Drafter);
+        if (policy is not null && drafter is null)
         {
-            throw new InvalidOperationException($"Policy '{policy.Name}' needs a draft head, and the model has none: name one with --draft, or decode with policy '{DraftPolicies.Plain}'.");
+            throw new InvalidOperationException($"Policy '{policy.Name}' needs a draft head, and the model has none: name one with --draft, take another drafter with --drafter, or decode with policy '{DraftPolicies.Plain}'.");
         }
 
         int room = _target.MaxPositions - prompt.Count;
@@ -94,7 +122,7 @@ internal sealed class GenerationSession : IDisposable
         var output = new OutputCollector(this, most, options, onUpdate);
         Action<int>? read = options.Progress is { } progress ? done => progress.Report(new PromptProgress(done, promptTokens.Length)) : null;
         int first = _decoder.Prefill(
-            promptTokens, most, sampler, options.StopAtEndToken ? _ends : _neverEnds, policy is null ? null : _drafter, policy, read, cancellation);
+            promptTokens, most, sampler, options.StopAtEndToken ? _ends : _neverEnds, drafter, policy, read, cancellation);
         output.Add(first, 0, drafted: false);
         for (int round = 1; !output.Finished; round++)
         {
@@ -104,13 +132,17 @@ internal sealed class GenerationSession : IDisposable
         }
 
         TimeSpan total = _clock.GetElapsedTime(start);
-        return output.Complete(promptTokens.Length, policy?.Name ?? DraftPolicies.Plain, total, _decoder);
+        return output.Complete(promptTokens.Length, policy?.Name ?? DraftPolicies.Plain, drafter?.Name, total, _decoder);
     }
 
     public void Dispose()
     {
         _decoder.Dispose();
-        _drafter?.Dispose();
+        foreach (IDrafter drafter in _drafters.Values)
+        {
+            drafter.Dispose();
+        }
+
         _predictor?.Dispose();
         _survival?.Dispose();
         _target.Dispose();
@@ -191,7 +223,7 @@ internal sealed class GenerationSession : IDisposable
             _last = new GenerationUpdate(piece, round, drafted, null);
         }
 
-        public GenerationResult Complete(int promptTokens, string policy, TimeSpan total, SpeculativeDecoder decoder)
+        public GenerationResult Complete(int promptTokens, string policy, string? drafter, TimeSpan total, SpeculativeDecoder decoder)
         {
             int visible = _tokens.Count - (_endToken ? 1 : 0);
             string text = _needsText
@@ -206,6 +238,7 @@ internal sealed class GenerationSession : IDisposable
             var result = new GenerationResult(text, _tokens, _reason, new GenerationStatistics
             {
                 Policy = policy,
+                Drafter = drafter,
                 PromptTokens = promptTokens,
                 VisibleTokens = visible,
                 EmittedTokens = _tokens.Count,

@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using AdaEagle.Formats;
 using AdaEagle.Kernels;
 using AdaEagle.Models;
+using AdaEagle.Speculation.Drafting;
 using AdaEagle.Speculation.Policies;
 using AdaEagle.Tokenization;
 
@@ -19,20 +20,26 @@ public sealed class LanguageModel : IDisposable
     private readonly bool _ownsPool;
     private volatile bool _disposed;
 
-    private LanguageModel(string folder, ModelSource source, EagleHead? head, LdlpWeights? predictor, SurvivalWeights? survival, string? costsFile, WorkerPool pool, bool ownsPool)
+    private LanguageModel(
+        string folder, ModelSource source, EagleHead? head, LlamaModel? draftModel, LdlpWeights? predictor, SurvivalWeights? survival, string? drafter, string? costsFile, WorkerPool pool, bool ownsPool)
     {
         Folder = folder;
         Target = source.Target;
         Tokenizer = source.Tokenizer;
         Template = source.Template;
         Head = head;
+        DraftModel = draftModel;
         Predictor = predictor;
+        DefaultDrafter = drafter ?? (head is null ? null : Drafters.Eagle);
         Survival = survival;
         CostsFile = costsFile;
         Pool = pool;
         _ownsPool = ownsPool;
         EndTokens = source.EndTokens;
-        Warnings = [.. Target.Warnings, .. (head?.Warnings ?? []).Select(warning => $"draft head: {warning}"), .. Mismatches()];
+        Warnings = [
+            .. Target.Warnings, .. (head?.Warnings ?? []).Select(warning => $"draft head: {warning}"), .. (draftModel?.Warnings ?? []).Select(warning => $"draft model: {warning}"),
+            .. Mismatches(),
+        ];
     }
 
     /// <summary>The folder or file it was loaded from.</summary>
@@ -50,6 +57,12 @@ public sealed class LanguageModel : IDisposable
     /// <summary>The draft head, if there is one.</summary>
     public EagleHead? Head { get; }
 
+    /// <summary>The draft model, where <see cref="LoadOptions.Drafter"/> asked for one.</summary>
+    public LlamaModel? DraftModel { get; }
+
+    /// <summary>What drafts where a generation names nothing else; null where there is nothing: decoding is plain then.</summary>
+    public string? DefaultDrafter { get; }
+
     /// <summary>The draft length predictor, if there is one.</summary>
     public LdlpWeights? Predictor { get; }
 
@@ -65,8 +78,11 @@ public sealed class LanguageModel : IDisposable
     /// <summary>What is worth knowing though it runs: weights that are kept in another format than the file's, a head trained on another vocabulary.</summary>
     public IReadOnlyList<string> Warnings { get; }
 
-    /// <summary>The policy of generations that name none: what decoded fastest so far (docs/experiments.md); plain decoding without a draft head.</summary>
-    public string DefaultPolicy => Head is null ? DraftPolicies.Plain : "threshold:-2";
+    /// <summary>The policy of generations that name none: what decoded fastest so far (docs/experiments.md); plain decoding without a drafter.</summary>
+    public string DefaultPolicy => DefaultDrafter is null ? DraftPolicies.Plain : DraftingPolicy;
+
+    /// <summary>The policy of generations that name a drafter and no policy.</summary>
+    internal const string DraftingPolicy = "threshold:-2";
 
     internal WorkerPool Pool { get; }
 
@@ -85,11 +101,18 @@ public sealed class LanguageModel : IDisposable
         var source = ModelSource.Load(path, options);
         LlamaModel target = source.Target;
         EagleHead? head = null;
+        LlamaModel? draftModel = null;
         LdlpWeights? predictor = null;
         SurvivalWeights? survival = null;
         try
         {
-            if (PartFolder(path, options.DraftFolder, "eagle") is { } draft)
+            bool second = options.Drafter == Drafters.Model;
+            if (second)
+            {
+                draftModel = LoadDraftModel(options, source.Tokenizer);
+            }
+
+            if (PartFolder(path, second ? null : options.DraftFolder, "eagle") is { } draft)
             {
                 head = EagleHead.Load(draft, target, options.Weights, options.QuantizeDraft ?? options.Quantize);
             }
@@ -105,12 +128,14 @@ public sealed class LanguageModel : IDisposable
             }
 
             bool own = options.Threads > 0;
-            return new LanguageModel(path, source, head, predictor, survival, options.CostsFile, own ? new WorkerPool(options.Threads) : WorkerPool.Shared, own);
+            return new LanguageModel(
+                path, source, head, draftModel, predictor, survival, options.Drafter, options.CostsFile, own ? new WorkerPool(options.Threads) : WorkerPool.Shared, own);
         }
         catch
         {
             survival?.Dispose();
             predictor?.Dispose();
+            draftModel?.Dispose();
             head?.Dispose();
             target.Dispose();
             throw;
@@ -212,12 +237,29 @@ public sealed class LanguageModel : IDisposable
 
         Survival?.Dispose();
         Predictor?.Dispose();
+        DraftModel?.Dispose();
         Head?.Dispose();
         Target.Dispose();
         if (_ownsPool)
         {
             Pool.Dispose();
         }
+    }
+
+    // A model with another vocabulary would propose ids that mean something else: it is refused, not warned of.
+    private static LlamaModel LoadDraftModel(LoadOptions options, ITokenizer tokenizer)
+    {
+        string path = options.DraftFolder ?? throw new ArgumentException($"Drafter '{Drafters.Model}' needs a draft model: name its folder or GGUF file with --draft.");
+        var source = ModelSource.Load(path, options with { Quantize = options.QuantizeDraft ?? options.Quantize });
+        if (source.Tokenizer.Fingerprint == tokenizer.Fingerprint)
+        {
+            return source.Target;
+        }
+
+        source.Target.Dispose();
+        throw new ModelFormatException(
+            path, "tokenizer", $"the draft model has another vocabulary (fingerprint {source.Tokenizer.Fingerprint}) than the model that it drafts for ({tokenizer.Fingerprint})",
+            "use a draft model of the same family, with the same tokenizer");
     }
 
     private static string? PartFolder(string folder, string? named, string usual)
@@ -260,7 +302,7 @@ public sealed class LanguageModel : IDisposable
             yield return "The survival predictor was trained with another vocabulary than this model's: its chances mean little.";
         }
 
-        if (Predictor is not null && Head is null)
+        if (Predictor is not null && DefaultDrafter is null)
         {
             yield return "There is a draft length predictor but no draft head: decoding is plain.";
         }

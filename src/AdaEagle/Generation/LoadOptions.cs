@@ -15,7 +15,16 @@ public sealed record LoadOptions
     /// <summary>A format of blocks for the draft head and its copy of the LM head alone; null takes <see cref="Quantize"/>. It changes drafts, never the output.</summary>
     public WeightFormat? QuantizeDraft { get; init; }
 
-    /// <summary>The draft head's folder; null takes <c>eagle/</c> in the model's folder, if it is there.</summary>
+    /// <summary>
+    /// What drafts where a generation names nothing else: <c>eagle</c>, <c>ngram</c>, <c>ngram:N,M</c> (prompt lookup) or <c>model</c> (a second model).
+    /// Null takes the draft head, if there is one. It changes speed, never output.
+    /// </summary>
+    public string? Drafter { get; init; }
+
+    /// <summary>
+    /// The draft head's folder; null takes <c>eagle/</c> in the model's folder, if it is there. With <see cref="Drafter"/> <c>model</c> the draft model's folder or
+    /// GGUF file: any model with the same vocabulary.
+    /// </summary>
     public string? DraftFolder { get; init; }
 
     /// <summary>The draft length predictor's folder; null takes <c>ldlp/</c> in the model's folder, if it is there.</summary>

@@ -246,12 +246,13 @@ internal sealed class SpeculativeDecoder : IDisposable
             }
 
             drafter.Expand(_pool, _nodes.AsSpan(0, count), policy.Needs);
-            passes++;
             // A drafter may have nothing to propose.
             if (_pool.Count == before)
             {
                 break;
             }
+
+            passes++;
         }
 
         drafter.EndRound();

@@ -7,7 +7,7 @@ public class GenerateTests(TinyCliModel model) : IClassFixture<TinyCliModel>
 {
     private static readonly string[] s_statistics =
     [
-        "policy", "prompt_tokens", "visible_tokens", "emitted_tokens", "passes", "drafted", "accepted", "acceptance_length", "tokens_per_second", "decode_tokens_per_second",
+        "policy", "drafter", "prompt_tokens", "visible_tokens", "emitted_tokens", "passes", "drafted", "accepted", "acceptance_length", "tokens_per_second", "decode_tokens_per_second",
         "total_seconds", "prefill_seconds", "plan_seconds", "draft_seconds", "verify_seconds", "other_seconds",
     ];
 

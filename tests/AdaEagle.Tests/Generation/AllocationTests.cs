@@ -21,6 +21,11 @@ public class AllocationTests
 
             cases.Add("ldlp+threshold:-0.6", 0, 2);
             cases.Add("fixed:3", 0.9f, 2);
+            foreach (string rule in (string[])["p-min:0.2", "svip:0.5", "adaedl", "hf-heuristic:3:0.2", "hf-adaptive:0.3", "ema-tiers", "bucket", "ucb", "position-argmax"])
+            {
+                cases.Add(rule, 0, 1);
+            }
+
             return cases;
         }
     }
@@ -38,6 +43,18 @@ public class AllocationTests
             MaxTokens = 120, StopAtEndToken = false, Sampling = new SamplingOptions { Temperature = temperature, TopK = 20, TopP = 0.95f, MinP = 0.01f, Seed = 3 },
         };
         AssertNothingIsAllocated(session, prompt, options, () => DraftPolicies.Create(policy, session.PolicyResources));
+    }
+
+    [Theory]
+    [InlineData("ngram")]
+    [InlineData("model")]
+    public void Rounds_of_other_drafters_allocate_nothing(string drafter)
+    {
+        using var tiny = new TinyLanguage(1, head: false);
+        using LanguageModel model = LanguageModel.Load(tiny.Folder, new LoadOptions { Threads = 1, Drafter = drafter, DraftFolder = drafter == "model" ? tiny.Folder : null });
+        using var session = new GenerationSession(model);
+        var options = new GenerationOptions { MaxTokens = 120, StopAtEndToken = false, Sampling = new SamplingOptions { Temperature = 0.9f, Seed = 3 } };
+        AssertNothingIsAllocated(session, tiny.Prompt(new Random(1), 50), options, () => DraftPolicies.Create("fixed:3", session.PolicyResources));
     }
 
     [Fact]

@@ -13,16 +13,21 @@ namespace AdaEagle.Speculation.Oracle;
 internal sealed class RunRecorder : IDisposable
 {
     private readonly LlamaTarget _target;
-    private readonly EagleDrafter _drafter;
+    private readonly IDrafter _drafter;
+    private readonly bool _ownsDrafter;
     private readonly PassRows _rows;
     private readonly DraftTree _draft;
 
-    /// <summary>Makes a recorder of runs of at most <paramref name="maxDraft"/> tokens.</summary>
+    /// <summary>Makes a recorder of runs of at most <paramref name="maxDraft"/> tokens that the head drafts.</summary>
     public RunRecorder(LlamaModel target, EagleHead head, WorkerPool pool, int maxDraft)
+        : this(target, new EagleDrafter(head, pool, maxDraft), pool, maxDraft) => _ownsDrafter = true;
+
+    /// <summary>Makes a recorder of what any drafter drafts, which stays the caller's.</summary>
+    public RunRecorder(LlamaModel target, IDrafter drafter, WorkerPool pool, int maxDraft)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxDraft);
         _target = new LlamaTarget(target, pool);
-        _drafter = new EagleDrafter(head, pool, maxDraft);
+        _drafter = drafter;
         _rows = new PassRows(_target.MaxRows);
         _draft = new DraftTree(maxDraft);
         MaxDraft = maxDraft;
@@ -82,8 +87,23 @@ internal sealed class RunRecorder : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _drafter.Dispose();
+        if (_ownsDrafter)
+        {
+            _drafter.Dispose();
+        }
+
         _target.Dispose();
+    }
+
+    /// <summary>
+    /// Records all that the drafter proposes at every root, as long as may be, with what is known of each token: any chain policy can be replayed from it but those that read
+    /// the head's output.
+    /// </summary>
+    public RecordedChains RecordChains(IReadOnlyList<int> prompt, IReadOnlyList<int> output, int maxTokens, bool endsWithEndToken, CancellationToken cancellation = default)
+    {
+        var recording = new ChainRecording(MaxDraft);
+        RecordedOutput runs = Record(prompt, output, maxTokens, endsWithEndToken, recording, cancellation);
+        return new RecordedChains(recording.Roots(runs), maxTokens, endsWithEndToken);
     }
 
     // Drafts while the chain agrees with the output, or the policy would go on; the round lets it draft so many tokens as are left.

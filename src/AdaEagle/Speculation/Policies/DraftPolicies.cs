@@ -9,6 +9,9 @@ namespace AdaEagle.Speculation.Policies;
 /// <param name="MaxPool">The most candidates that a tree is chosen from.</param>
 public sealed record PolicyResources(DraftLengthPredictor? Predictor, int MaxDraft, int MaxNodes = 63, int MaxPool = 1024)
 {
+    /// <summary>Tokens that end an output: a draft has no use for what follows one.</summary>
+    public IReadOnlyList<int> EndTokens { get; init; } = [];
+
     /// <summary>The survival predictor, or null.</summary>
     public SurvivalPredictor? Survival { get; init; }
 
@@ -31,6 +34,16 @@ public static class DraftPolicies
         ("threshold:T", "while the draft's cumulative log-probability is at least T", MakeThreshold),
         ("ldlp", "the length that the draft length predictor says", (name, resources) => name == "ldlp" ? new LdlpPolicy(Predictor(name, resources), null) : null),
         ("ldlp+threshold:T", "that, and on while the cumulative log-probability is at least T", MakeLdlpThreshold),
+        ("p-min:P", "while the drafter's token has probability P (llama.cpp)", PMinPolicy.Make),
+        ("svip:H", "until the root of 0.15 times the entropy is above H (SVIP)", SvipPolicy.Make),
+        ("adaedl:L:A", "until a lower bound of acceptance is below a threshold that moves from L, for a share A of accepted tokens (AdaEDL)", AdaEdlPolicy.Make),
+        ("hf-heuristic:N:P", "N tokens, +2 after full success, else -1; confidence threshold P (Hugging Face)", HuggingFacePolicy.Make),
+        ("hf-confidence:P:N", "until a token has less probability than P, at most N tokens (Hugging Face)", HuggingFacePolicy.Make),
+        ("hf-adaptive:P:N", "the same, P fitted to what was accepted (Hugging Face)", HuggingFacePolicy.Make),
+        ("ema-tiers:A-B-C", "a tier by the moving average of accepted lengths (SGLang)", EmaTiersPolicy.Make),
+        ("bucket:F", "a length from F on, moved by a bucket of surplus tokens (llama.cpp)", BucketPolicy.Make),
+        ("ucb:W", "a bandit over lengths (UCB1, as BanditSpec and TapOut)", UcbPolicy.Make),
+        ("position-argmax:S", "most expected tokens per second, by acceptance per position and measured times", PositionArgmaxPolicy.Make),
         (AutoPolicy.PolicyName, "what is worth most by expected tokens, measured costs and the run's own speed; siblings beside the chain where they pay", MakeAuto),
         (AutoPolicy.ChainName, "the same with chains alone", MakeAuto),
         ("eagle2:TOTAL,DEPTH,TOPK", "EAGLE-2's dynamic tree: TOTAL nodes with the root, DEPTH + 1 levels, grown TOPK wide", MakeEagle2),

@@ -1,0 +1,40 @@
+using System.Globalization;
+
+namespace AdaEagle.Cli.Bench.Tune;
+
+/// <summary>The rules that are tuned, each with the settings that are tried: at most <see cref="Most"/>, the same budget for every rule.</summary>
+internal static class RuleSettings
+{
+    /// <summary>The budget.</summary>
+    public const int Most = 12;
+
+    /// <summary>Rules and their settings, as policy names, for drafts of at most <paramref name="longest"/> tokens.</summary>
+    public static IReadOnlyList<(string Rule, IReadOnlyList<string> Settings)> For(int longest)
+    {
+        (string, IEnumerable<string>)[] rules =
+        [
+            ("fixed", Enumerable.Range(0, longest + 1).Select(length => $"fixed:{length}")),
+            ("threshold", Each("threshold", -0.2, -0.4, -0.6, -0.8, -1, -1.3, -1.6, -2, -2.5, -3, -4, -6)),
+            ("ldlp", ["ldlp"]),
+            ("ldlp+threshold", Each("ldlp+threshold", -0.2, -0.4, -0.6, -0.8, -1, -1.3, -1.6, -2, -2.5, -3, -4, -6)),
+            ("p-min", Each("p-min", 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95)),
+            ("svip", Each("svip", 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)),
+            ("adaedl", Pairs("adaedl", [0, 0.2, 0.4, 0.6], [0.5, 0.7, 0.9])),
+            ("hf-heuristic", Pairs("hf-heuristic", [1, 2, 3, 5], [0, 0.2, 0.4])),
+            ("hf-confidence", Pairs("hf-confidence", [0.2, 0.3, 0.4, 0.5, 0.6, 0.7], [4, longest])),
+            ("hf-adaptive", Pairs("hf-adaptive", [0.2, 0.4], [2, 3, 4, 5, 6, longest])),
+            ("ema-tiers", Words("ema-tiers", "1-3-7", "1-2-4", "1-2-3", "1-3-5", "2-4-6", "1-4-8", "2-4", "1-3", "3-7", "2-5", "1-2-3-4", "2-4-6-8")),
+            ("bucket", Enumerable.Range(1, longest).Select(shortest => $"bucket:{shortest}")),
+            ("ucb", Each("ucb", 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)),
+            ("position-argmax", Each("position-argmax", 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)),
+        ];
+        return [.. rules.Select(rule => (rule.Item1, (IReadOnlyList<string>)[.. rule.Item2.Distinct().Take(Most)]))];
+    }
+
+    private static IEnumerable<string> Each(string rule, params double[] values) => values.Select(value => string.Create(CultureInfo.InvariantCulture, $"{rule}:{value}"));
+
+    private static IEnumerable<string> Pairs(string rule, double[] first, double[] second) =>
+        first.SelectMany(a => second.Select(b => string.Create(CultureInfo.InvariantCulture, $"{rule}:{a}:{b}")));
+
+    private static IEnumerable<string> Words(string rule, params string[] words) => words.Select(word => $"{rule}:{word}");
+}

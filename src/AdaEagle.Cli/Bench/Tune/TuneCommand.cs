@@ -1,0 +1,144 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using AdaEagle.Cli.Arguments;
+using AdaEagle.Generation;
+using AdaEagle.Speculation.Oracle;
+
+namespace AdaEagle.Cli.Bench.Tune;
+
+/// <summary><c>adaeagle bench tune</c>: the best setting of every rule, by replay.</summary>
+internal sealed class TuneCommand
+{
+    private const int UsualMaxDraft = 8;
+
+    private readonly Terminal _terminal;
+    private readonly ModelArguments _model;
+    private readonly GenerationArguments _generation;
+    private readonly Option<string> _prompts = new("--prompts")
+    {
+        Description = "Prompts: questions in Spec-Bench's format, or a corpus of dialogues (.jsonl, .jsonl.gz). Take others than those that will be reported.", HelpName = "FILE", Required = true,
+    };
+
+    private readonly Option<int> _limit = Values.Whole("--limit", "At most N prompts, evenly over the file; 0 takes all.", 0, 0);
+    private readonly Option<int> _maxDraft = Values.Whole("--max-draft", "The longest draft of every rule; 0 takes the predictor's, or 8.", 0, 0, GenerationSession.MaxDraft);
+    private readonly Option<string?> _json = new("--json") { Description = "Also writes all settings to a file, as JSON.", HelpName = "OUT" };
+
+    private TuneCommand(Terminal terminal, Command command)
+    {
+        _terminal = terminal;
+        foreach (Option option in (Option[])[_prompts, _limit, _maxDraft, _json])
+        {
+            command.Options.Add(option);
+        }
+
+        _model = new ModelArguments(command);
+        _generation = new GenerationArguments(command, maxTokens: 128, raw: false);
+        command.SetAction(Run);
+    }
+
+    public static Command Create(Terminal terminal)
+    {
+        var command = new CommandWithExamples("tune", "Finds the best setting of every draft rule: answers are recorded once, and replayed.")
+        {
+            Remarks =
+            [
+                $"Every rule has at most {RuleSettings.Most} settings. A replay plays the very rounds that decoding would have, with the costs of rounds that were measured here;"
+                + " --policy and --show-draft change nothing.",
+            ],
+            Examples = ["adaeagle bench tune --prompts dev.jsonl.gz --limit 500 --json tuned.json", "adaeagle bench tune --prompts dev.jsonl.gz --drafter ngram --limit 100"],
+        };
+        _ = new TuneCommand(terminal, command);
+        return command;
+    }
+
+    private int Run(ParseResult arguments)
+    {
+        string prompts = arguments.GetRequiredValue(_prompts);
+        string? output = arguments.GetValue(_json);
+        BenchCommand.RequireWritable(output);
+        GenerationOptions options = _generation.Read(arguments, _terminal);
+        using LanguageModel model = _model.Load(arguments, _terminal);
+        string drafter = model.DefaultDrafter ?? throw new ArgumentException("The model has no draft head, and there is nothing to tune without a drafter: name the head with --draft, or another with --drafter.");
+        int maxDraft = arguments.GetValue(_maxDraft) is > 0 and int most ? most : Math.Min(model.Predictor?.MaxDraft ?? UsualMaxDraft, GenerationSession.MaxDraft);
+        using var tuner = new Tuner(model, maxDraft);
+        TuneJson result = _terminal.Interrupts.Run(cancellation => BenchProgress.Run(_terminal, stage => Tune(model, drafter, tuner, prompts, arguments.GetValue(_limit), options, stage, cancellation)));
+        Show(result);
+        if (output is not null)
+        {
+            File.WriteAllText(output, JsonSerializer.Serialize(result, Json.Page.TuneJson) + "\n");
+        }
+
+        return CommandLine.Done;
+    }
+
+    private static TuneJson Tune(
+        LanguageModel model, string drafter, Tuner tuner, string file, int limit, GenerationOptions options, Func<string, int, Action> stage, CancellationToken cancellation)
+    {
+        IReadOnlyList<IReadOnlyList<int>> prompts = TunePrompts.Read(model, file, limit);
+        if (prompts.Count == 0)
+        {
+            throw new ArgumentException($"{file} holds no prompt that leaves room for an answer.");
+        }
+
+        Action calibrated = stage("costs", 1);
+        RoundCosts costs = tuner.Calibrate(prompts, cancellation);
+        calibrated();
+        Action recorded = stage("answers and chains", prompts.Count);
+        using (RunRecorder recorder = tuner.Recorder())
+        {
+            for (int i = 0; i < prompts.Count; i++)
+            {
+                tuner.Record(recorder, prompts[i], options with { Sampling = options.Sampling with { Sequence = i } }, cancellation);
+                recorded();
+            }
+        }
+
+        IReadOnlyList<(string Rule, IReadOnlyList<string> Settings)> rules = RuleSettings.For(tuner.MaxDraft);
+        Action replayed = stage("settings", rules.Sum(rule => rule.Settings.Count));
+        var tried = new List<(string Rule, SettingJson[] Settings)>();
+        foreach ((string rule, IReadOnlyList<string> settings) in rules)
+        {
+            var figures = new List<SettingJson>();
+            foreach (string setting in settings)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                if (tuner.Replay(setting, costs) is { } figure)
+                {
+                    figures.Add(figure);
+                }
+
+                replayed();
+            }
+
+            if (figures.Count > 0)
+            {
+                tried.Add((rule, [.. figures.OrderByDescending(figure => figure.TokensPerSecond)]));
+            }
+        }
+
+        double oracle = tuner.Oracle(costs), fixedRate = tried.First(rule => rule.Rule == "fixed").Settings[0].TokensPerSecond;
+        return new TuneJson(
+            model.Folder, drafter, file, tuner.Outputs, tuner.Tokens, tuner.MaxDraft, CostsJson.Of(costs)!, oracle,
+            [.. tried.Select(rule => new RuleJson(rule.Rule, (rule.Settings[0].TokensPerSecond / fixedRate) - 1, Share(rule.Settings[0].TokensPerSecond, fixedRate, oracle), rule.Settings))
+                .OrderByDescending(rule => rule.Settings[0].TokensPerSecond)]);
+    }
+
+    private static double Share(double rate, double fixedRate, double oracle) => oracle > fixedRate ? (rate - fixedRate) / (oracle - fixedRate) : 0;
+
+    private void Show(TuneJson result)
+    {
+        var table = new MarkdownTable("rule", "best setting", "tokens/s", "over plain", "over best fixed", "of the oracle's gain", "tau", "drafted a round", "tried");
+        foreach (RuleJson rule in result.Rules)
+        {
+            SettingJson best = rule.Settings[0];
+            table.Add(
+                rule.Rule, best.Policy, Text($"{best.TokensPerSecond:0.0}"), Text($"{best.Speedup:0.000}"), Text($"{rule.OverBestFixed:+0.0%;-0.0%;0.0%}"), Text($"{rule.OracleShare:0%}"),
+                Text($"{best.AcceptanceLength:0.00}"), Text($"{best.DraftedPerRound:0.00}"), Text($"{rule.Settings.Count}"));
+        }
+
+        table.Write(_terminal.Out);
+        _terminal.Out.WriteLine(Text($"{result.Outputs} outputs, {result.Tokens} tokens, drafts of at most {result.MaxDraft}; the oracle: {result.OracleTokensPerSecond:0.0} tokens/s"));
+        static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    }
+}

@@ -1,0 +1,86 @@
+using System.Text.Json;
+using AdaEagle.Tests.Formats;
+using AdaEagle.Tests.Generation;
+
+namespace AdaEagle.Tests.Cli;
+
+/// <summary><c>--drafter</c>: another drafter changes speed, never output; what can't draft is refused. And <c>bench tune</c>.</summary>
+public sealed class DrafterTests(TinyCliModel model) : IClassFixture<TinyCliModel>, IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    [Theory]
+    [InlineData("ngram")]
+    [InlineData("ngram:4,3")]
+    [InlineData("eagle")]
+    [InlineData("model")]
+    public void Every_drafter_gives_plain_decodings_tokens(string drafter)
+    {
+        string[] sampling = ["--temperature", "0.9", "--seed", "11", "--max-tokens", "60"];
+        string[] draft = drafter == "model" ? ["--draft", model.Folder] : [];
+        using JsonDocument plain = JsonDocument.Parse(model.Run(["generate", "count", "--json", "--policy", "ar", .. sampling]).Out);
+        using JsonDocument other = JsonDocument.Parse(model.Run(["generate", "count", "--json", "--drafter", drafter, .. draft, .. sampling]).Out);
+        Assert.Equal(plain.RootElement.GetProperty("tokens").ToString(), other.RootElement.GetProperty("tokens").ToString());
+        Assert.Equal(JsonValueKind.Null, plain.RootElement.GetProperty("stats").GetProperty("drafter").ValueKind);
+        JsonElement stats = other.RootElement.GetProperty("stats");
+        Assert.Equal(drafter, stats.GetProperty("drafter").GetString());
+        Assert.True(stats.GetProperty("drafted").GetInt32() > 0);
+        if (drafter == "model")
+        {
+            // It drafts what it would say greedily, so some of it is accepted.
+            Assert.True(stats.GetProperty("accepted").GetInt32() > 0);
+        }
+    }
+
+    [Fact]
+    public void What_can_not_draft_is_refused_with_what_to_do()
+    {
+        model.Run("generate", "a", "--drafter", "nothing").FailsWith(1, "There is no drafter 'nothing'", "eagle, ngram[:N,M], model");
+        model.Run("generate", "a", "--drafter", "ngram:0,2").FailsWith(1, "two whole numbers from 1");
+        model.Run("generate", "a", "--drafter", "model").FailsWith(1, "needs a draft model", "--draft");
+        using var tiny = new TinyLanguage(1);
+        model.Run("generate", "a", "--drafter", "model", "--draft", tiny.Folder).FailsWith(1, "another vocabulary", "same tokenizer");
+    }
+
+    [Fact]
+    public void Bench_measures_another_drafter_and_its_oracle()
+    {
+        string prompts = _folder.Write("bench.jsonl", """{"question_id": 1, "category": "one", "turns": ["hello hello hello"]}""");
+        string output = _folder.File("out.json");
+        CliRun run = model.Run("bench", "--prompts", prompts, "--drafter", "ngram", "--policies", "ar,fixed:4,p-min:0.5,oracle", "--max-tokens", "40", "--json", output);
+        Assert.Equal(0, run.Code);
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllText(output));
+        Assert.Equal("ngram", document.RootElement.GetProperty("environment").GetProperty("drafter").GetString());
+        Assert.All(document.RootElement.GetProperty("policies").EnumerateArray(), policy => Assert.Equal(1, policy.GetProperty("identical").GetInt32()));
+    }
+
+    [Fact]
+    public void Tune_tries_every_rule_within_its_budget_and_puts_the_best_first()
+    {
+        string prompts = _folder.Write("dev.jsonl", """
+            {"category": "a", "messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "yes"}]}
+            {"category": "b", "text": "left out"}
+            {"category": "a", "messages": [{"role": "user", "content": "count"}, {"role": "assistant", "content": "one"}, {"role": "user", "content": "more"}]}
+            """);
+        string output = _folder.File("tuned.json");
+        CliRun run = model.Run("bench", "tune", "--prompts", prompts, "--max-tokens", "30", "--json", output);
+        Assert.Equal(0, run.Code);
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllText(output));
+        JsonElement root = document.RootElement;
+        Assert.Equal((2, 8), (root.GetProperty("outputs").GetInt32(), root.GetProperty("max_draft").GetInt32()));
+        JsonElement[] rules = [.. root.GetProperty("rules").EnumerateArray()];
+        Assert.Equal(14, rules.Length);
+        double[] best = [.. rules.Select(rule => rule.GetProperty("settings")[0].GetProperty("tokens_per_second").GetDouble())];
+        Assert.Equal(best.OrderDescending(), best);
+        Assert.All(rules, rule =>
+        {
+            double[] rates = [.. rule.GetProperty("settings").EnumerateArray().Select(setting => setting.GetProperty("tokens_per_second").GetDouble())];
+            Assert.InRange(rates.Length, 1, 12);
+            Assert.Equal(rates.OrderDescending(), rates);
+            Assert.Contains(rule.GetProperty("rule").GetString()!, run.Out, StringComparison.Ordinal);
+        });
+        Assert.Equal(0, rules.Single(rule => rule.GetProperty("rule").GetString() == "fixed").GetProperty("over_best_fixed").GetDouble());
+    }
+
+    public void Dispose() => _folder.Dispose();
+}
