@@ -70,6 +70,37 @@ public class RulesAreLosslessTests
     }
 
     [Theory]
+    [InlineData("eagle", 1)]
+    [InlineData("ngram:4,2", 2)]
+    [InlineData("model", 3)]
+    public void Tree_rules_are_lossless_with_every_drafter(string drafterName, int seed)
+    {
+        var random = new Random(seed);
+        ModelConfig config = RandomModels.Target(random, vocabulary: 9) with { TieWordEmbeddings = false };
+        using TinyPair pair = TinyModels.Load(config, seed, TensorType.BF16, RandomModels.Head(random, config), scale: 0.15f, mimicry: 1);
+        using TinyPair other = TinyModels.Load(config, seed + 1, TensorType.BF16, scale: 0.15f);
+        using var pool = new WorkerPool(1);
+        using var target = new LlamaTarget(pair.Target, pool, maxLogitRows: 64);
+        using var decoder = new SpeculativeDecoder(target, 63, maxPool: 1024);
+        using IDrafter drafter = Drafters.Create(drafterName, new DrafterResources(pair.Target, pair.Head, other.Target, [], pool, 128));
+        IDraftPolicy[] policies = [.. ((string[])["opt-tree:20,4,3:0.1", "opt-tree:50,5,4:0", "cape:3", "cape:7", "eagle2:20,3,4", "comb:4,2"]).Select(name => DraftPolicies.Create(name, new PolicyResources(null, 16)))];
+        int accepted = 0;
+        for (int i = 0; i < 12; i++)
+        {
+            var task = new DecodingTask(
+                RandomModels.Tokens(random, 9, random.Next(1, 40)), i % 2 == 0 ? SamplingOptions.Greedy : new SamplingOptions { Temperature = 0.9f, Seed = (ulong)i }, random.Next(1, 60), i % 3 == 0 ? [4] : []);
+            int[] expected = Decoding.Plain(target, task);
+            foreach (IDraftPolicy policy in policies)
+            {
+                Assert.Equal(expected, Decoding.Speculative(decoder, task, drafter, policy));
+                accepted += decoder.Accepted;
+            }
+        }
+
+        Assert.True(accepted > 20, $"{accepted} accepted");
+    }
+
+    [Theory]
     [InlineData("eagle")]
     [InlineData("ngram:4,2")]
     [InlineData("model")]

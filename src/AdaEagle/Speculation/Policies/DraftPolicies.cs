@@ -47,6 +47,8 @@ public static class DraftPolicies
         (AutoPolicy.PolicyName, "what is worth most by expected tokens, measured costs and the run's own speed; siblings beside the chain where they pay", MakeAuto),
         (AutoPolicy.ChainName, "the same with chains alone", MakeAuto),
         ("eagle2:TOTAL,DEPTH,TOPK", "EAGLE-2's dynamic tree: TOTAL nodes with the root, DEPTH + 1 levels, grown TOPK wide", MakeEagle2),
+        ("opt-tree:N,D,K:DELTA", "the N likeliest paths, deepened while a level adds DELTA expected tokens (OPT-Tree)", OptTreePolicy.Make),
+        ("cape:K", "a chain of K tokens, with more siblings where the drafter is less sure (CaPE)", CapePolicy.Make),
         ("comb:K,S", "a chain of K tokens with S siblings beside each", MakeComb),
         ("tree:PATHS", "always the same tree: paths of ranks such as 0,1,00, or eagle1", MakeTree),
     ];
