@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using AdaEagle.Formats;
@@ -79,10 +80,7 @@ public sealed class LanguageModel : IDisposable
     public IReadOnlyList<string> Warnings { get; }
 
     /// <summary>The policy of generations that name none: what decoded fastest so far (docs/experiments.md); plain decoding without a drafter.</summary>
-    public string DefaultPolicy => DefaultDrafter is null ? DraftPolicies.Plain : DraftingPolicy;
-
-    /// <summary>The policy of generations that name a drafter and no policy.</summary>
-    internal const string DraftingPolicy = "threshold:-2";
+    public string DefaultPolicy => DefaultDrafter is null ? DraftPolicies.Plain : PolicyFor(DefaultDrafter);
 
     internal WorkerPool Pool { get; }
 
@@ -245,6 +243,10 @@ public sealed class LanguageModel : IDisposable
             Pool.Dispose();
         }
     }
+
+    /// <summary>The policy of generations that name a drafter and no policy. Prompt lookup stops by itself, and has no probabilities to stop it by.</summary>
+    internal static string PolicyFor(string drafter) =>
+        drafter.StartsWith(Drafters.Ngram, StringComparison.Ordinal) ? string.Create(CultureInfo.InvariantCulture, $"fixed:{GenerationSession.MaxDraft}") : "threshold:-2";
 
     // A model with another vocabulary would propose ids that mean something else: it is refused, not warned of.
     private static LlamaModel LoadDraftModel(LoadOptions options, ITokenizer tokenizer)

@@ -24,6 +24,7 @@ public sealed class DrafterTests(TinyCliModel model) : IClassFixture<TinyCliMode
         Assert.Equal(JsonValueKind.Null, plain.RootElement.GetProperty("stats").GetProperty("drafter").ValueKind);
         JsonElement stats = other.RootElement.GetProperty("stats");
         Assert.Equal(drafter, stats.GetProperty("drafter").GetString());
+        Assert.Equal(drafter.StartsWith("ngram", StringComparison.Ordinal) ? "fixed:16" : "threshold:-2", stats.GetProperty("policy").GetString());
         Assert.True(stats.GetProperty("drafted").GetInt32() > 0);
         if (drafter == "model")
         {
