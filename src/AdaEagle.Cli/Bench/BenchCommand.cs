@@ -30,7 +30,7 @@ internal sealed class BenchCommand
 
     private readonly Option<string?> _policies = new("--policies")
     {
-        Description = $"Policies, with commas between; {OraclePolicy.PolicyName} is one more: it knows every run length. {DraftPolicies.Plain} always runs. Default: what --policy says, or the model's best.",
+        Description = $"Policies, with commas between; {OraclePolicy.PolicyName} is one more: it knows every run length; {TreeOraclePolicy.PolicyName} also knows which candidate is right. {DraftPolicies.Plain} always runs. Default: what --policy says, or the model's best.",
         HelpName = "LIST",
     };
 
@@ -109,9 +109,9 @@ internal sealed class BenchCommand
         warmedUp();
         runner.Calibrate(cancellation);
         warmedUp();
-        if (settings.Policies.Contains(OraclePolicy.PolicyName))
+        if (runner.HasOracle)
         {
-            Action recorded = stage("run lengths for the oracle", settings.Questions.Count);
+            Action recorded = stage("run lengths for the oracles", settings.Questions.Count);
             runner.Record(_ => recorded(), cancellation);
         }
 

@@ -13,13 +13,16 @@ internal sealed class BenchRunner : IDisposable
     private const int CalibrationPrompts = 8;
     private const int WarmUpTokens = 32;
     private const int UsualMaxDraft = 8;
+    private const int TreeOracleCandidates = 10;
 
     private readonly LanguageModel _model;
     private readonly BenchSettings _settings;
     private readonly GenerationSession _session;
     private readonly IDraftPolicy?[] _policies;
     private readonly OraclePolicy? _oracle;
-    private readonly Dictionary<(int Question, int Turn), IReadOnlyList<int>> _oracleLengths = [];
+    private readonly TreeOraclePolicy? _treeOracle;
+    private readonly List<RecordedOutput> _recorded = [];
+    private readonly Dictionary<(int Question, int Turn), int> _recordedTurns = [];
 
     /// <summary>Makes the policies.</summary>
     /// <exception cref="ArgumentException">A policy is unknown, or the model has not what it needs.</exception>
@@ -35,10 +38,12 @@ internal sealed class BenchRunner : IDisposable
         }
 
         _oracle = settings.Policies.Contains(OraclePolicy.PolicyName) ? new OraclePolicy(MaxDraft) : null;
+        _treeOracle = settings.Policies.Contains(TreeOraclePolicy.PolicyName) ? new TreeOraclePolicy(MaxDraft, TreeOracleCandidates) : null;
         _policies = [.. settings.Policies.Select(name => name switch
         {
             DraftPolicies.Plain => null,
             OraclePolicy.PolicyName => _oracle,
+            TreeOraclePolicy.PolicyName => _treeOracle,
             _ => DraftPolicies.Create(name, _session.PolicyResources),
         })];
     }
@@ -51,6 +56,12 @@ internal sealed class BenchRunner : IDisposable
 
     /// <summary>The oracle's plan, if it runs.</summary>
     public OraclePlan? Plan { get; private set; }
+
+    /// <summary>The tree oracle's plan, if it runs.</summary>
+    public OraclePlan? TreePlan { get; private set; }
+
+    /// <summary>True if a policy has to know the outputs beforehand.</summary>
+    public bool HasOracle => _oracle is not null || _treeOracle is not null;
 
     /// <summary>Where outputs differed from plain decoding's, for the user.</summary>
     public List<string> Differences { get; } = [];
@@ -89,17 +100,16 @@ internal sealed class BenchRunner : IDisposable
         Costs = calibration.Result();
     }
 
-    /// <summary>For the oracle: answers every question plainly, untimed, records its run lengths, and plans.</summary>
+    /// <summary>For the oracles: answers every question plainly, untimed, records its run lengths, and plans.</summary>
     public void Record(Action<Question> done, CancellationToken cancellation)
     {
-        if (_oracle is null)
+        if (!HasOracle)
         {
             return;
         }
 
-        using var recorder = new RunRecorder(_model.Target, _session.Drafter(_settings.Options.Drafter)!, _model.Pool, MaxDraft);
-        var outputs = new List<RecordedOutput>();
-        var turns = new List<(int, int)>();
+        using var recorder = new RunRecorder(
+            _model.Target, _session.Drafter(_settings.Options.Drafter)!, _model.Pool, MaxDraft, _treeOracle is null ? 1 : TreeOracleCandidates);
         foreach (Question question in _settings.Questions)
         {
             var conversation = new Conversation(_model, question.Raw || _settings.Options.Raw);
@@ -110,19 +120,16 @@ internal sealed class BenchRunner : IDisposable
                 GenerationResult result = _session.Generate(prompt, options, (IDraftPolicy?)null, null, cancellation);
                 int most = Math.Min(options.MaxTokens, _model.Target.Config.MaxPositions - prompt.Count);
                 bool endToken = options.StopAtEndToken && _model.EndTokens.Contains(result.Tokens[^1]);
-                outputs.Add(recorder.Record(prompt, result.Tokens, most, endToken, null, cancellation));
-                turns.Add((question.Index, turn));
+                _recordedTurns[(question.Index, turn)] = _recorded.Count;
+                _recorded.Add(recorder.Record(prompt, result.Tokens, most, endToken, null, cancellation));
                 conversation.Answer(result.Text);
             }
 
             done(question);
         }
 
-        Plan = OraclePlan.Find(outputs, Costs!, MaxDraft);
-        for (int i = 0; i < turns.Count; i++)
-        {
-            _oracleLengths[turns[i]] = Plan.Lengths[i];
-        }
+        Plan = _oracle is null ? null : OraclePlan.Find(_recorded, Costs!, MaxDraft);
+        TreePlan = _treeOracle is null ? null : OraclePlan.Find(_recorded, Costs!, MaxDraft, knowsRanks: true);
     }
 
     /// <summary>The timed runs. The policies take turns prompt by prompt, and none is always first.</summary>
@@ -163,7 +170,12 @@ internal sealed class BenchRunner : IDisposable
         {
             if (policy is OraclePolicy oracle)
             {
-                oracle.Lengths = _oracleLengths[(question.Index, turn)];
+                oracle.Lengths = Plan!.Lengths[_recordedTurns[(question.Index, turn)]];
+            }
+            else if (policy is TreeOraclePolicy treeOracle)
+            {
+                int output = _recordedTurns[(question.Index, turn)];
+                (treeOracle.Lengths, treeOracle.Roots) = (TreePlan!.Lengths[output], _recorded[output].Roots);
             }
 
             IReadOnlyList<int> prompt = conversation.Ask(question.Turns[turn]);

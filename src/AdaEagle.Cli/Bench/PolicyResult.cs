@@ -37,9 +37,9 @@ internal sealed record PolicyResult(string Name, IReadOnlyList<PromptResult> Pro
     public IReadOnlyList<double> AcceptanceByPosition()
     {
         var rounds = Prompts.SelectMany(prompt => prompt.Rounds).ToList();
-        int longest = rounds.Count == 0 ? 0 : rounds.Max(round => round.Drafted);
+        int longest = rounds.Count == 0 ? 0 : rounds.Max(round => round.Depth);
         return [.. Enumerable.Range(1, longest).Select(position =>
-            (double)rounds.Count(round => round.Accepted >= position) / rounds.Count(round => round.Drafted >= position && round.Accepted >= position - 1))];
+            (double)rounds.Count(round => round.Accepted >= position) / rounds.Count(round => round.Depth >= position && round.Accepted >= position - 1))];
     }
 
     private Interval Ratio(PolicyResult other, Func<Measurement, (double, double)> rate) =>

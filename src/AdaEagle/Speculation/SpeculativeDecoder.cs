@@ -7,7 +7,11 @@ using AdaEagle.Speculation.Verification;
 namespace AdaEagle.Speculation;
 
 /// <summary>One round: what was planned, drafted (verified, that is) and accepted, and how many tokens it emitted.</summary>
-public readonly record struct RoundRecord(int Planned, int Drafted, int Accepted, int Emitted);
+public readonly record struct RoundRecord(int Planned, int Drafted, int Accepted, int Emitted)
+{
+    /// <summary>Length of the draft's longest path: of a chain, all of it.</summary>
+    public int Depth { get; init; } = Drafted;
+}
 
 /// <summary>
 /// Speculative decoding of one sequence: prefill, then rounds of plan, draft, verify, accept, commit, observe (docs/architecture.md).
@@ -170,6 +174,7 @@ internal sealed class SpeculativeDecoder : IDisposable
             planned = _policy.Plan(new PlanContext { Feature = _feature, Token = _featureToken, Root = _root, RootIndex = Generated - 1, RootSignals = _rootSignals });
             drafting = _clock.GetTimestamp();
             draftPasses = Draft(_drafter, _policy, planned, budget - 1);
+            _drafter.EndRound();
         }
 
         long verifying = _clock.GetTimestamp();
@@ -197,14 +202,14 @@ internal sealed class SpeculativeDecoder : IDisposable
         PlanTime += _clock.GetElapsedTime(start, drafting);
         DraftTime += _clock.GetElapsedTime(drafting, verifying);
         VerifyTime += _clock.GetElapsedTime(verifying, committing);
-        record = new RoundRecord(planned, _draft.Count, accepted, accepted + 1);
+        record = new RoundRecord(planned, _draft.Count, accepted, accepted + 1) { Depth = _draft.LongestPath };
         _policy?.Observe(new RoundObservation
         {
             Planned = planned,
             Pool = _pool.Count,
             DraftPasses = draftPasses,
             Drafted = _draft.Count,
-            Depth = _draft.LongestPath,
+            Depth = record.Depth,
             Accepted = accepted,
             Matched = matched,
             DraftSeconds = _clock.GetElapsedTime(drafting, verifying).TotalSeconds,
@@ -230,8 +235,9 @@ internal sealed class SpeculativeDecoder : IDisposable
     public void Dispose() => _cache?.Dispose();
 
     /// <summary>Grows the pool pass by pass and takes the draft out of it; no path is longer than <paramref name="longest"/>. Returns the number of draft passes.</summary>
-    private int Draft(IDrafter drafter, IDraftPolicy policy, int planned, int longest)
+    internal int Draft(IDrafter drafter, IDraftPolicy policy, int planned, int longest)
     {
+        _pool.Clear();
         int most = Math.Min(policy.MaxDraft, MaxDraft), passes = 0;
         longest = Math.Min(longest, most);
         int capacity = Math.Min(Math.Max(policy.MaxPool, most), _pool.Capacity);
@@ -239,7 +245,7 @@ internal sealed class SpeculativeDecoder : IDisposable
         {
             int before = _pool.Count;
             int wanted = policy.NextNodes(_pool, planned, _nodes.AsSpan(0, Math.Min(_nodes.Length, drafter.MaxExpanded - _pool.Expanded)));
-            int count = Clamp(_nodes.AsSpan(0, wanted), longest, capacity - before);
+            int count = Clamp(policy, _nodes.AsSpan(0, wanted), longest, capacity - before);
             if (count == 0)
             {
                 break;
@@ -255,7 +261,6 @@ internal sealed class SpeculativeDecoder : IDisposable
             passes++;
         }
 
-        drafter.EndRound();
         Span<int> keep = _kept.AsSpan(0, Math.Min(most, _pool.Count));
         for (int i = 0; i < keep.Length; i++)
         {
@@ -267,14 +272,14 @@ internal sealed class SpeculativeDecoder : IDisposable
     }
 
     // Passes over nodes whose children would lie too deep to be accepted, and cuts what the pool has no room for.
-    private int Clamp(Span<Expansion> nodes, int longest, int room)
+    private int Clamp(IDraftPolicy policy, Span<Expansion> nodes, int longest, int room)
     {
         int count = 0;
         foreach (Expansion node in nodes)
         {
             if (node.Children < 1 || !_pool.CanExpand(node.Node))
             {
-                throw new InvalidOperationException($"Policy '{_policy!.Name}' wants {node.Children} children of node {node.Node}, of {_pool.Count} nodes, {_pool.Expanded} of them and the root expanded.");
+                throw new InvalidOperationException($"Policy '{policy.Name}' wants {node.Children} children of node {node.Node}, of {_pool.Count} nodes, {_pool.Expanded} of them and the root expanded.");
             }
 
             int children = Math.Min(node.Children, room);

@@ -12,7 +12,7 @@ public sealed class BenchTests : IClassFixture<TinyCliModel>, IDisposable
         {"question_id": 4, "category": "two", "turns": ["a", "b"], "raw": true}
         """;
 
-    private const string Policies = "ar,fixed:1,fixed:4,threshold:-0.6,ldlp,ldlp+threshold:-0.6,oracle";
+    private const string Policies = "ar,fixed:1,fixed:4,threshold:-0.6,ldlp,ldlp+threshold:-0.6,oracle,oracle:tree,tree:eagle1";
 
     private static readonly string[] s_policyKeys =
     [

@@ -9,7 +9,7 @@ namespace AdaEagle.Tests.Cli;
 public class ReplayTests(TinyCliModel folder) : IClassFixture<TinyCliModel>
 {
     private static readonly string[] s_policies =
-        ["fixed:0", "fixed:1", "fixed:2", "fixed:5", "fixed:8", "threshold:-0.6", "threshold:-3", "threshold:0", "ldlp", "ldlp+threshold:-0.6", "ldlp+threshold:-2"];
+        ["fixed:0", "fixed:1", "fixed:2", "fixed:5", "fixed:8", "threshold:-0.6", "threshold:-3", "threshold:0", "ldlp", "ldlp+threshold:-0.6", "ldlp+threshold:-2", "eagle2:6,3,2", "comb:2,1"];
 
     private static readonly string[] s_prompts = ["a", "hello", "what is 17 + 4?", "ls -la | grep x", new('z', 130)];
 
@@ -32,7 +32,7 @@ public class ReplayTests(TinyCliModel folder) : IClassFixture<TinyCliModel>
             {
                 IDraftPolicy policy = DraftPolicies.Create(name, session.PolicyResources);
                 GenerationResult result = session.Generate(prompt, options, policy, null, CancellationToken.None);
-                ReplayedOutput replay = Record(recorder, model, prompt, result, options, Assert.IsAssignableFrom<ChainPolicy>(policy), out RecordedOutput recorded).Replay(root => recorded.Roots[root].Drafted);
+                ReplayedOutput replay = Record(recorder, model, prompt, result, options, policy, out RecordedOutput _).Replay();
                 AssertEqual(result.Statistics, replay);
                 (accepted, drafted) = (accepted + replay.Accepted, drafted + replay.Drafted);
             }
@@ -85,7 +85,7 @@ public class ReplayTests(TinyCliModel folder) : IClassFixture<TinyCliModel>
     }
 
     private static RecordedOutput Record(
-        RunRecorder recorder, LanguageModel model, IReadOnlyList<int> prompt, GenerationResult result, GenerationOptions options, ChainPolicy? policy, out RecordedOutput recorded) =>
+        RunRecorder recorder, LanguageModel model, IReadOnlyList<int> prompt, GenerationResult result, GenerationOptions options, IDraftPolicy? policy, out RecordedOutput recorded) =>
         recorded = recorder.Record(prompt, result.Tokens, options.MaxTokens, model.EndTokens.Contains(result.Tokens[^1]), policy);
 
     private static void AssertEqual(GenerationStatistics stats, ReplayedOutput replay)

@@ -26,16 +26,22 @@ internal sealed class OraclePlan
     public int Iterations { get; }
 
     /// <summary>Finds rho and the lengths by replaying the outputs, beginning with plain decoding's rate.</summary>
-    public static OraclePlan Find(IReadOnlyList<RecordedOutput> outputs, RoundCosts costs, int maxDraft)
+    /// <param name="outputs">The recorded outputs.</param>
+    /// <param name="costs">What rounds cost.</param>
+    /// <param name="maxDraft">k_max.</param>
+    /// <param name="knowsRanks">
+    /// True for the oracle of trees, which takes the right one of a node's candidates: its drafts are chains of the same costs, but longer ones.
+    /// </param>
+    public static OraclePlan Find(IReadOnlyList<RecordedOutput> outputs, RoundCosts costs, int maxDraft, bool knowsRanks = false)
     {
         int longest = Math.Min(maxDraft, costs.MaxDraft);
         double rate = 1 / costs.Round(0);
-        (IReadOnlyList<int[]> Lengths, double Rate) best = (Choose(outputs, costs, longest, rate), rate);
+        (IReadOnlyList<int[]> Lengths, double Rate) best = (Choose(outputs, costs, longest, rate, knowsRanks), rate);
         int iteration = 0;
         while (iteration++ < MostIterations)
         {
-            IReadOnlyList<int[]> lengths = Choose(outputs, costs, longest, rate);
-            double replayed = Rate(outputs, costs, lengths);
+            IReadOnlyList<int[]> lengths = Choose(outputs, costs, longest, rate, knowsRanks);
+            double replayed = Rate(outputs, costs, lengths, knowsRanks);
             if (replayed >= best.Rate)
             {
                 best = (lengths, replayed);
@@ -69,16 +75,16 @@ internal sealed class OraclePlan
         return best;
     }
 
-    private static List<int[]> Choose(IReadOnlyList<RecordedOutput> outputs, RoundCosts costs, int longest, double rate) =>
-        [.. outputs.Select(output => Enumerable.Range(0, output.Roots.Count).Select(root => Best(Math.Min(output.UsefulRun(root), longest), costs, rate)).ToArray())];
+    private static List<int[]> Choose(IReadOnlyList<RecordedOutput> outputs, RoundCosts costs, int longest, double rate, bool knowsRanks) =>
+        [.. outputs.Select(output => Enumerable.Range(0, output.Roots.Count).Select(root => Best(Math.Min(knowsRanks ? output.UsefulPath(root) : output.UsefulRun(root), longest), costs, rate)).ToArray())];
 
-    private static double Rate(IReadOnlyList<RecordedOutput> outputs, RoundCosts costs, IReadOnlyList<int[]> lengths)
+    private static double Rate(IReadOnlyList<RecordedOutput> outputs, RoundCosts costs, IReadOnlyList<int[]> lengths, bool knowsRanks)
     {
         long tokens = 0;
         double seconds = 0;
         for (int i = 0; i < outputs.Count; i++)
         {
-            ReplayedOutput replay = outputs[i].Replay(root => lengths[i][root]);
+            ReplayedOutput replay = outputs[i].Replay(root => lengths[i][root], knowsRanks);
             tokens += replay.Emitted - 1;
             seconds += replay.Lengths.Sum(costs.Round);
         }

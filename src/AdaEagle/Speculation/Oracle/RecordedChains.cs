@@ -22,5 +22,5 @@ internal sealed record RecordedChain(float[] Feature, int Token, int Root, Draft
 internal sealed record RecordedChains(IReadOnlyList<RecordedChain> Roots, int MaxTokens, bool EndsWithEndToken)
 {
     /// <summary>Its run lengths alone, for the oracle.</summary>
-    public RecordedOutput Runs() => new([.. Roots.Select(root => new RecordedRoot(root.Run, 0, 0)), default], MaxTokens, EndsWithEndToken);
+    public RecordedOutput Runs() => new([.. Roots.Select(root => new RecordedRoot(root.Run, 0, 0)), new RecordedRoot(0, 0, 0)], MaxTokens, EndsWithEndToken);
 }

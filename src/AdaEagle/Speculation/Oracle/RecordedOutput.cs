@@ -7,7 +7,17 @@ namespace AdaEagle.Speculation.Oracle;
 /// </param>
 /// <param name="Planned">What the recorded policy planned there; 0 without one.</param>
 /// <param name="Drafted">How many tokens it has verified there, no more than the recorder's longest draft and the tokens left allow; 0 without one.</param>
-internal readonly record struct RecordedRoot(int Run, int Planned, int Drafted);
+internal readonly record struct RecordedRoot(int Run, int Planned, int Drafted)
+{
+    /// <summary>How many of them lie on the output's path: those that are accepted, unless the output ends before. Of a chain, the run as far as it was drafted.</summary>
+    public int Matched { get; init; } = Math.Min(Drafted, Run);
+
+    /// <summary>
+    /// For each token t_(n+1), t_(n+2), … of the output its rank among the drafter's candidates, 0 for the best, behind the tokens before it; up to the
+    /// first that is not among as many candidates as the recorder looks at. Leading zeros are the run.
+    /// </summary>
+    public IReadOnlyList<int> Ranks { get; init; } = [];
+}
 
 /// <summary>The roots of one output, by index: 0 is the first generated token. No token follows the last one, so its run is 0.</summary>
 /// <param name="Roots">A root for each token of the output.</param>
@@ -16,21 +26,34 @@ internal readonly record struct RecordedRoot(int Run, int Planned, int Drafted);
 internal sealed record RecordedOutput(IReadOnlyList<RecordedRoot> Roots, int MaxTokens, bool EndsWithEndToken)
 {
     /// <summary>The longest draft from a root that is accepted in full: the run, cut where the output ends with the token after it.</summary>
-    public int UsefulRun(int root) => Math.Max(Math.Min(Roots[root].Run, Roots.Count - 2 - root), 0);
+    public int UsefulRun(int root) => Useful(root, Roots[root].Run);
 
-    /// <summary>
-    /// Counts what a policy with these draft lengths does: the rounds of <see cref="SpeculativeDecoder"/>, without a model.
-    /// </summary>
+    /// <summary>The same for one who may choose among the candidates.</summary>
+    public int UsefulPath(int root) => Useful(root, Roots[root].Ranks.Count);
+
+    /// <summary>Counts what a policy with these draft lengths does with chains: the rounds of <see cref="SpeculativeDecoder"/>, without a model.</summary>
     /// <param name="length">The draft length that the policy chooses at a root, unclamped.</param>
-    public ReplayedOutput Replay(Func<int, int> length)
+    /// <param name="knowsRanks">True for a policy that takes the right one of the candidates, as far as it is among them.</param>
+    public ReplayedOutput Replay(Func<int, int> length, bool knowsRanks = false) => Replay(root =>
+    {
+        int draft = Math.Min(length(root), MaxTokens - root - 2);
+        return (draft, Math.Min(draft, knowsRanks ? Roots[root].Ranks.Count : Roots[root].Run));
+    });
+
+    /// <summary>Counts what the policy does that was recorded.</summary>
+    public ReplayedOutput Replay() => Replay(root => (Roots[root].Drafted, Roots[root].Matched));
+
+    private int Useful(int root, int path) => Math.Max(Math.Min(path, Roots.Count - 2 - root), 0);
+
+    private ReplayedOutput Replay(Func<int, (int Drafted, int Matched)> round)
     {
         int passes = 1, emitted = 1, drafted = 0, accepted = 0;
         var lengths = new List<int>();
         for (int root = 0; root < Roots.Count - 1; root = emitted - 1)
         {
-            int draft = Math.Min(length(root), MaxTokens - emitted - 1);
+            (int draft, int matched) = round(root);
             int left = Roots.Count - emitted;
-            int taken = Math.Min(Math.Min(draft, Roots[root].Run), EndsWithEndToken ? left - 1 : left);
+            int taken = Math.Min(matched, EndsWithEndToken ? left - 1 : left);
             passes++;
             drafted += draft;
             accepted += taken;

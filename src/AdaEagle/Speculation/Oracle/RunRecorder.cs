@@ -6,48 +6,60 @@ using AdaEagle.Speculation.Policies;
 namespace AdaEagle.Speculation.Oracle;
 
 /// <summary>
-/// Records the run length of every root of a known output: the target's features come from passes over prompt and output, the drafter sees what
-/// it would see in a round, committed features only, and its chain is compared with what the output says. By law 1 these are the very bits of
-/// decoding. Not thread-safe.
+/// Records of every root of a known output its run length, or what another policy does there: the target's features come from passes over prompt and
+/// output, the drafter sees what it would see in a round, committed features only, and its draft is compared with what the output says. By law 1 these
+/// are the very bits of decoding, so that a policy that depends on the root and its draft alone is replayed exactly. Not thread-safe.
 /// </summary>
 internal sealed class RunRecorder : IDisposable
 {
+    // Of a recorded policy's drafts.
+    private const int MaxNodes = 63;
+    private const int MaxPool = 1024;
+    private const int MaxExpanded = 128;
+
     private readonly LlamaTarget _target;
     private readonly IDrafter _drafter;
     private readonly bool _ownsDrafter;
     private readonly PassRows _rows;
-    private readonly DraftTree _draft;
+    private readonly SpeculativeDecoder _rounds;
 
-    /// <summary>Makes a recorder of runs of at most <paramref name="maxDraft"/> tokens that the head drafts.</summary>
-    public RunRecorder(LlamaModel target, EagleHead head, WorkerPool pool, int maxDraft)
-        : this(target, new EagleDrafter(head, pool, maxDraft), pool, maxDraft) => _ownsDrafter = true;
+    /// <summary>
+    /// Makes a recorder of runs of at most <paramref name="maxDraft"/> tokens that the head drafts, each looked for among so many <paramref name="candidates"/>.
+    /// </summary>
+    public RunRecorder(LlamaModel target, EagleHead head, WorkerPool pool, int maxDraft, int candidates = 1)
+        : this(target, new EagleDrafter(head, pool, MaxExpanded + maxDraft), pool, maxDraft, candidates) => _ownsDrafter = true;
 
     /// <summary>Makes a recorder of what any drafter drafts, which stays the caller's.</summary>
-    public RunRecorder(LlamaModel target, IDrafter drafter, WorkerPool pool, int maxDraft)
+    public RunRecorder(LlamaModel target, IDrafter drafter, WorkerPool pool, int maxDraft, int candidates = 1)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxDraft);
-        _target = new LlamaTarget(target, pool);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(candidates);
+        _target = new LlamaTarget(target, pool, maxLogitRows: MaxNodes + 1);
         _drafter = drafter;
         _rows = new PassRows(_target.MaxRows);
-        _draft = new DraftTree(maxDraft);
-        MaxDraft = maxDraft;
+        _rounds = new SpeculativeDecoder(_target, MaxNodes, maxPool: MaxPool + (maxDraft * candidates));
+        (MaxDraft, Candidates) = (maxDraft, candidates);
     }
 
     /// <summary>k_max: longer runs count as this.</summary>
     public int MaxDraft { get; }
+
+    /// <summary>Candidates of a node among which the output's token is looked for.</summary>
+    public int Candidates { get; }
 
     /// <summary>Records an output.</summary>
     /// <param name="prompt">The prompt's tokens.</param>
     /// <param name="output">All tokens that were generated, an end token included.</param>
     /// <param name="maxTokens">The most tokens that were to be generated.</param>
     /// <param name="endsWithEndToken">True if the last token is one that ended the output.</param>
-    /// <param name="policy">A policy whose lengths are recorded too; it must depend on the root and its draft alone.</param>
+    /// <param name="policy">A policy whose drafts are recorded too; it must depend on the root and its draft alone.</param>
     /// <param name="cancellation">Observed between passes.</param>
     public RecordedOutput Record(
-        IReadOnlyList<int> prompt, IReadOnlyList<int> output, int maxTokens, bool endsWithEndToken, ChainPolicy? policy = null, CancellationToken cancellation = default)
+        IReadOnlyList<int> prompt, IReadOnlyList<int> output, int maxTokens, bool endsWithEndToken, IDraftPolicy? policy = null, CancellationToken cancellation = default)
     {
         int[] tokens = [.. prompt, .. output];
         var roots = new RecordedRoot[output.Count];
+        Array.Fill(roots, new RecordedRoot(0, 0, 0));
         _drafter.Reset(tokens.Length, tokens[0]);
         bool signals = policy is not null && (policy.Needs & DraftNeeds.RootSignals) != 0;
         using KvCache cache = _target.CreateCache(tokens.Length);
@@ -87,6 +99,7 @@ internal sealed class RunRecorder : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _rounds.Dispose();
         if (_ownsDrafter)
         {
             _drafter.Dispose();
@@ -106,38 +119,57 @@ internal sealed class RunRecorder : IDisposable
         return new RecordedChains(recording.Roots(runs), maxTokens, endsWithEndToken);
     }
 
-    // Drafts while the chain agrees with the output, or the policy would go on; the round lets it draft so many tokens as are left.
-    private RecordedRoot Draft(IReadOnlyList<int> output, int root, ChainPolicy? policy, int planned, int left)
+    // What the policy does, as the round lets it, and the ranks of what the output says, over the same pool.
+    private RecordedRoot Draft(IReadOnlyList<int> output, int root, IDraftPolicy? policy, int planned, int left)
     {
-        _draft.Clear();
-        bool agrees = true, extends = policy is not null;
-        int run = 0, drafted = 0, longest = Math.Min(Math.Min(MaxDraft, policy?.MaxDraft ?? 0), left);
-        while (true)
+        DraftTree pool = _rounds.LastPool;
+        pool.Clear();
+        int drafted = 0, matched = 0;
+        if (policy is not null)
         {
-            if (extends && !(_draft.Count < longest && policy!.Extends(_draft, planned)))
+            _rounds.Draft(_drafter, policy, planned, left);
+            drafted = _rounds.LastDraft.Count;
+            matched = Path(_rounds.LastDraft, output, root);
+        }
+
+        var ranks = new List<int>();
+        for (int node = -1; ranks.Count < MaxDraft && root + ranks.Count + 1 < output.Count;)
+        {
+            if (pool.Expansion(node) < 0)
             {
-                extends = false;
-                drafted = policy!.Keep(_draft, planned);
+                if (pool.Expanded >= _drafter.MaxExpanded)
+                {
+                    break;
+                }
+
+                _drafter.Expand(pool, [new Expansion(node, Candidates)], policy?.Needs ?? DraftNeeds.None);
             }
 
-            if (_draft.Count == MaxDraft || (!agrees && !extends))
+            node = pool.FindChild(node, output[root + ranks.Count + 1]);
+            if (node < 0 || pool.Rank(node) >= Candidates)
             {
                 break;
             }
 
-            int token = _drafter.Extend(_draft, policy?.Needs ?? DraftNeeds.None);
-            if (token < 0)
-            {
-                drafted = extends ? policy!.Keep(_draft, planned) : drafted;
-                break;
-            }
-
-            int index = root + _draft.Count;
-            agrees = agrees && index < output.Count && output[index] == token;
-            run += agrees ? 1 : 0;
+            ranks.Add(pool.Rank(node));
         }
 
         _drafter.EndRound();
-        return new RecordedRoot(run, planned, drafted);
+        return new RecordedRoot(ranks.TakeWhile(rank => rank == 0).Count(), planned, drafted) { Matched = matched, Ranks = ranks };
+    }
+
+    private static int Path(DraftTree draft, IReadOnlyList<int> output, int root)
+    {
+        int depth = 0;
+        for (int node = -1; root + depth + 1 < output.Count; depth++)
+        {
+            node = draft.FindChild(node, output[root + depth + 1]);
+            if (node < 0)
+            {
+                break;
+            }
+        }
+
+        return depth;
     }
 }
