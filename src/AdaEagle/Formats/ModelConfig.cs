@@ -3,7 +3,7 @@ namespace AdaEagle.Formats;
 /// <summary>
 /// The <c>config.json</c> of a Llama-like decoder or of an EAGLE head, in the classic spelling (<c>rope_theta</c>, <c>rope_scaling</c>,
 /// <c>torch_dtype</c>) or the newer one (<c>rope_parameters</c>, <c>dtype</c>). Numbers are checked here; whether a model type is known is for
-/// the model builder. Two configurations are equal if <see cref="ToJson"/> gives the same.
+/// the model builder. A head in the layout of vllm-project/speculators has the keys of its layers in <c>transformer_layer_config</c>. Two configurations are equal if <see cref="ToJson"/> gives the same.
 /// </summary>
 public sealed record ModelConfig
 {
@@ -87,6 +87,9 @@ public sealed record ModelConfig
 
     /// <summary><c>eos_token_id</c>, one or several.</summary>
     public int[] EosTokens { get; init; } = [];
+
+    /// <summary>What an EAGLE-3 head says beyond that; null where the file has none of its keys.</summary>
+    public Eagle3Config? Eagle3 { get; init; }
 
     /// <summary>Our own key <c>adaeagle_vocabulary</c>: fingerprint of the vocabulary a head was trained with; null if absent.</summary>
     public string? VocabularyFingerprint { get; init; }

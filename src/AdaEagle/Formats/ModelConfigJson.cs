@@ -17,48 +17,8 @@ internal static class ModelConfigJson
     public const int MaxPositions = 1 << 30;
     public const double MaxRopeTheta = 1e15;
 
-    public static ModelConfig Read(JsonConfig json)
-    {
-        string modelType = json.Text("model_type") ?? "";
-        int hidden = json.RequiredInt("hidden_size", 1, MaxWidth);
-        int heads = json.RequiredInt("num_attention_heads", 1, MaxHeads);
-        int vocabulary = json.RequiredInt("vocab_size", 1, MaxVocabulary);
-        int positions = json.Int("max_position_embeddings", 1, MaxPositions) ?? 2048;
-
-        // The newer spelling puts theta and scaling in one object; Gemma 3 has one such object per kind of layer.
-        JsonConfig? rope = json.Object("rope_parameters");
-        rope = rope?.Object("full_attention") ?? rope ?? json.Object("rope_scaling");
-        return new ModelConfig
-        {
-            ModelType = modelType,
-            Architectures = json.Texts("architectures"),
-            HiddenSize = hidden,
-            IntermediateSize = json.RequiredInt("intermediate_size", 1, MaxWidth),
-            LayerCount = json.RequiredInt("num_hidden_layers", 1, MaxLayers),
-            HeadCount = heads,
-            KeyValueHeadCount = KeyValueHeads(json, heads),
-            HeadDimension = HeadDimension(json, modelType, hidden, heads),
-            VocabularySize = vocabulary,
-            MaxPositions = positions,
-            NormEpsilon = json.Single("rms_norm_eps", float.Epsilon, 1) ?? 1e-6f,
-            RopeTheta = rope?.Number("rope_theta", 1, MaxRopeTheta) ?? json.Number("rope_theta", 1, MaxRopeTheta) ?? 10000,
-            RopeScaling = rope is null ? null : RopeScalingJson.Read(rope, positions),
-            SlidingWindow = json.Int("sliding_window", 1, MaxPositions) ?? (modelType == "mistral" && !json.Mentions("sliding_window") ? 4096 : null),
-            UseSlidingWindow = json.Flag("use_sliding_window") ?? false,
-            MaxWindowLayers = json.Int("max_window_layers", 0, MaxLayers),
-            LayerTypes = json.Texts("layer_types"),
-            AttentionBias = json.Flag("attention_bias") ?? false,
-            MlpBias = json.Flag("mlp_bias") ?? false,
-            TieWordEmbeddings = json.Flag("tie_word_embeddings") ?? false,
-            Activation = json.Text("hidden_act") ?? json.Text("hidden_activation") ?? "silu",
-            FcBias = json.Flag("bias"),
-            QkvBias = json.Flag("qkv_bias") ?? false,
-            StoredType = TypeOf(json.Text("torch_dtype") ?? json.Text("dtype")),
-            BosToken = json.Int("bos_token_id", 0, vocabulary - 1),
-            EosTokens = json.OneOrMoreInts("eos_token_id", 0, vocabulary - 1),
-            VocabularyFingerprint = json.Text("adaeagle_vocabulary"),
-        };
-    }
+    public static ModelConfig Read(JsonConfig file) =>
+        ReadDecoder(file.Object("transformer_layer_config") ?? file) with { Eagle3 = Eagle3Config.Read(file), VocabularyFingerprint = file.Text("adaeagle_vocabulary") };
 
     public static string Write(ModelConfig config)
     {
@@ -101,6 +61,7 @@ internal static class ModelConfigJson
             }
 
             WriteEos(json, config.EosTokens);
+            config.Eagle3?.Write(json);
             if (config.VocabularyFingerprint is { } fingerprint)
             {
                 json.WriteString("adaeagle_vocabulary", fingerprint);
@@ -110,6 +71,48 @@ internal static class ModelConfigJson
         }
 
         return Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
+    }
+
+    private static ModelConfig ReadDecoder(JsonConfig json)
+    {
+        string modelType = json.Text("model_type") ?? "";
+        int hidden = json.RequiredInt("hidden_size", 1, MaxWidth);
+        int heads = json.RequiredInt("num_attention_heads", 1, MaxHeads);
+        int vocabulary = json.RequiredInt("vocab_size", 1, MaxVocabulary);
+        int positions = json.Int("max_position_embeddings", 1, MaxPositions) ?? 2048;
+
+        // The newer spelling puts theta and scaling in one object; Gemma 3 has one such object per kind of layer.
+        JsonConfig? rope = json.Object("rope_parameters");
+        rope = rope?.Object("full_attention") ?? rope ?? json.Object("rope_scaling");
+        return new ModelConfig
+        {
+            ModelType = modelType,
+            Architectures = json.Texts("architectures"),
+            HiddenSize = hidden,
+            IntermediateSize = json.RequiredInt("intermediate_size", 1, MaxWidth),
+            LayerCount = json.RequiredInt("num_hidden_layers", 1, MaxLayers),
+            HeadCount = heads,
+            KeyValueHeadCount = KeyValueHeads(json, heads),
+            HeadDimension = HeadDimension(json, modelType, hidden, heads),
+            VocabularySize = vocabulary,
+            MaxPositions = positions,
+            NormEpsilon = json.Single("rms_norm_eps", float.Epsilon, 1) ?? 1e-6f,
+            RopeTheta = rope?.Number("rope_theta", 1, MaxRopeTheta) ?? json.Number("rope_theta", 1, MaxRopeTheta) ?? 10000,
+            RopeScaling = rope is null ? null : RopeScalingJson.Read(rope, positions),
+            SlidingWindow = json.Int("sliding_window", 1, MaxPositions) ?? (modelType == "mistral" && !json.Mentions("sliding_window") ? 4096 : null),
+            UseSlidingWindow = json.Flag("use_sliding_window") ?? false,
+            MaxWindowLayers = json.Int("max_window_layers", 0, MaxLayers),
+            LayerTypes = json.Texts("layer_types"),
+            AttentionBias = json.Flag("attention_bias") ?? false,
+            MlpBias = json.Flag("mlp_bias") ?? false,
+            TieWordEmbeddings = json.Flag("tie_word_embeddings") ?? false,
+            Activation = json.Text("hidden_act") ?? json.Text("hidden_activation") ?? "silu",
+            FcBias = json.Flag("bias"),
+            QkvBias = json.Flag("qkv_bias") ?? false,
+            StoredType = TypeOf(json.Text("torch_dtype") ?? json.Text("dtype")),
+            BosToken = json.Int("bos_token_id", 0, vocabulary - 1),
+            EosTokens = json.OneOrMoreInts("eos_token_id", 0, vocabulary - 1),
+        };
     }
 
     private static int KeyValueHeads(JsonConfig json, int heads)

@@ -134,10 +134,10 @@ internal sealed class EngineProbe : IDisposable
         const int Steps = 4;
         using var drafter = new EagleDrafter(head, _model.Pool, Steps + 1);
         drafter.Reset(context + repetitions, 0);
-        float[] feature = new float[head.Config.HiddenSize];
+        float[] state = new float[head.InputWidth];
         for (int pair = 0; pair < context; pair++)
         {
-            drafter.Commit(feature, Token(pair));
+            drafter.Commit(state, Token(pair));
         }
 
         var tree = new DraftTree(Steps + 1);
@@ -145,7 +145,7 @@ internal sealed class EngineProbe : IDisposable
         for (int i = 0; i < repetitions; i++)
         {
             tree.Clear();
-            drafter.Commit(feature, Token(context + i));
+            drafter.Commit(state, Token(context + i));
             drafter.Extend(tree, DraftNeeds.LogProbabilities);
             long start = Stopwatch.GetTimestamp();
             for (int step = 0; step < Steps; step++)

@@ -31,8 +31,11 @@ internal readonly record struct RequiredBiases(bool QueryKeyValue, bool Output, 
 /// </summary>
 internal sealed class DecoderLayer : IDisposable
 {
-    /// <summary>Norm before the attention; null in EAGLE-1 heads, which have none there.</summary>
+    /// <summary>Norm before the attention; null in EAGLE-1 heads, which have none there. In the first layer of an EAGLE-3 head it norms the embedding.</summary>
     public NativeBuffer? InputNorm { get; private init; }
+
+    /// <summary>Norm of the state in the first layer of an EAGLE-3 head, whose attention reads [normed embedding ; normed state]; else null.</summary>
+    public NativeBuffer? StateNorm { get; private init; }
 
     public required WeightMatrix QueryKeyValue { get; init; }
 
@@ -87,9 +90,11 @@ internal sealed class DecoderLayer : IDisposable
     /// <summary>
     /// Reads the tensors <c>{prefix}self_attn.q_proj.weight</c> … in Hugging Face's names. A bias is taken where the file has one, and must be there
     /// where <paramref name="biases"/> says so; <paramref name="queryKeyNorm"/> and <paramref name="window"/> are the architecture's.
+    /// <paramref name="stateNorm"/> is true for the first layer of an EAGLE-3 head, whose attention reads twice the width.
     /// </summary>
     /// <exception cref="ModelFormatException">A tensor is missing or has another shape.</exception>
-    public static DecoderLayer Load(WeightLoader loader, string prefix, LayerShape shape, RequiredBiases biases, bool inputNorm, bool queryKeyNorm = false, int? window = null)
+    public static DecoderLayer Load(
+        WeightLoader loader, string prefix, LayerShape shape, RequiredBiases biases, bool inputNorm, bool queryKeyNorm = false, int? window = null, bool stateNorm = false)
     {
         bool biased(string product, bool required) => required || loader.Has(product + ".bias");
         string q = prefix + "self_attn.q_proj", k = prefix + "self_attn.k_proj", v = prefix + "self_attn.v_proj", o = prefix + "self_attn.o_proj";
@@ -97,8 +102,9 @@ internal sealed class DecoderLayer : IDisposable
         return new DecoderLayer
         {
             InputNorm = inputNorm ? loader.Vector((prefix + "input_layernorm.weight", shape.Hidden)) : null,
+            StateNorm = stateNorm ? loader.Vector((prefix + "hidden_norm.weight", shape.Hidden)) : null,
             QueryKeyValue = loader.Matrix(
-                shape.Hidden, (q + ".weight", shape.QueryWidth), (k + ".weight", shape.KeyValueWidth), (v + ".weight", shape.KeyValueWidth)),
+                stateNorm ? 2 * shape.Hidden : shape.Hidden, (q + ".weight", shape.QueryWidth), (k + ".weight", shape.KeyValueWidth), (v + ".weight", shape.KeyValueWidth)),
             QueryKeyValueBias = biased(q, biases.QueryKeyValue)
                 ? loader.Vector((q + ".bias", shape.QueryWidth), (k + ".bias", shape.KeyValueWidth), (v + ".bias", shape.KeyValueWidth))
                 : null,
@@ -117,7 +123,7 @@ internal sealed class DecoderLayer : IDisposable
 
     public void Dispose()
     {
-        foreach (IDisposable? part in (IDisposable?[])[InputNorm, QueryKeyValue, QueryKeyValueBias, QueryNorm, KeyNorm, Output, OutputBias, PostAttentionNorm, GateUp, GateUpBias, Down, DownBias])
+        foreach (IDisposable? part in (IDisposable?[])[InputNorm, StateNorm, QueryKeyValue, QueryKeyValueBias, QueryNorm, KeyNorm, Output, OutputBias, PostAttentionNorm, GateUp, GateUpBias, Down, DownBias])
         {
             part?.Dispose();
         }

@@ -67,24 +67,36 @@ internal sealed unsafe class DecoderStack : IDisposable
 
     /// <summary>
     /// Adds every layer's work to the residual stream, which holds the rows' inputs and is complete when this is called;
-    /// it is complete again when it returns. <paramref name="boundary"/> is called after b layers (b = 0 … layers), by one worker, with the stream complete.
+    /// it is complete again when it returns. <paramref name="keep"/> is called for each of <paramref name="boundaries"/>, the stream complete after so many
+    /// layers, by one worker.
     /// </summary>
-    public void Execute(Worker worker, StackWorkspace workspace, PassRows rows, Action<int>? boundary)
+    public void Execute(Worker worker, StackWorkspace workspace, PassRows rows, IReadOnlyList<int> boundaries, Action<int>? keep)
     {
         for (int i = 0; i < Layers.Count; i++)
         {
-            Report(worker, boundary, i);
-            ExecuteLayer(worker, workspace, rows, i);
+            Keep(worker, boundaries, keep, i);
+            ExecuteLayer(worker, workspace, rows, i, Layers[i].InputNorm, workspace.Residual, workspace.HiddenStride);
         }
 
-        Report(worker, boundary, Layers.Count);
+        Keep(worker, boundaries, keep, Layers.Count);
     }
 
-    /// <summary>outputs = inputs x matrix^T (+ bias).</summary>
-    public void Product(
-        Worker worker, StackWorkspace workspace, WeightMatrix matrix, NativeBuffer? bias, float* inputs, nint inputStride, int rows, float* outputs, nint outputStride)
+    /// <summary><see cref="Execute"/> of a draft head whose first layer's attention reads <paramref name="inputs"/> as they are, not the residual stream, normed.</summary>
+    public void ExecuteFrom(Worker worker, StackWorkspace workspace, PassRows rows, float* inputs, nint inputStride)
     {
-        var input = new PhaseInput(this, worker, workspace, matrix, null, inputs, inputStride, rows);
+        ExecuteLayer(worker, workspace, rows, 0, null, inputs, inputStride);
+        for (int i = 1; i < Layers.Count; i++)
+        {
+            ExecuteLayer(worker, workspace, rows, i, Layers[i].InputNorm, workspace.Residual, workspace.HiddenStride);
+        }
+    }
+
+    /// <summary>outputs = inputs x matrix^T (+ bias), the inputs normed first where there is a norm; rows of these are as wide as the residual stream.</summary>
+    public void Product(
+        Worker worker, StackWorkspace workspace, WeightMatrix matrix, NativeBuffer? bias, NativeBuffer? norm, float* inputs, nint inputStride, int rows, float* outputs,
+        nint outputStride)
+    {
+        var input = new PhaseInput(this, worker, workspace, matrix, norm, inputs, inputStride, rows);
         while (Take(worker, matrix, out int first, out int groups))
         {
             Multiply(ref input, matrix, bias, first, groups, outputs, outputStride);
@@ -103,11 +115,11 @@ internal sealed unsafe class DecoderStack : IDisposable
         Rope.Dispose();
     }
 
-    private static void Report(Worker worker, Action<int>? boundary, int layers)
+    private static void Keep(Worker worker, IReadOnlyList<int> boundaries, Action<int>? keep, int layers)
     {
-        while (boundary is not null && worker.Take(1, 1, 1, out _, out _))
+        while (keep is not null && boundaries.Count > 0 && boundaries.Contains(layers) && worker.Take(1, 1, 1, out _, out _))
         {
-            boundary(layers);
+            keep(layers);
         }
     }
 
@@ -115,11 +127,11 @@ internal sealed unsafe class DecoderStack : IDisposable
     private static bool Take(Worker worker, WeightMatrix matrix, out int first, out int groups) =>
         worker.Take(matrix.GroupCount, grain: 4, most: 64, out first, out groups);
 
-    private void ExecuteLayer(Worker worker, StackWorkspace workspace, PassRows rows, int index)
+    private void ExecuteLayer(Worker worker, StackWorkspace workspace, PassRows rows, int index, NativeBuffer? norm, float* inputs, nint inputStride)
     {
         DecoderLayer layer = Layers[index];
         int count = rows.Active, hidden = workspace.HiddenStride;
-        var input = new PhaseInput(this, worker, workspace, layer.QueryKeyValue, layer.InputNorm, workspace.Residual, hidden, count);
+        var input = new PhaseInput(this, worker, workspace, layer.QueryKeyValue, norm, inputs, inputStride, count);
         while (Take(worker, layer.QueryKeyValue, out int first, out int groups))
         {
             Multiply(ref input, layer.QueryKeyValue, layer.QueryKeyValueBias, first, groups, workspace.QueryKeyValue, workspace.QueryKeyValueStride);

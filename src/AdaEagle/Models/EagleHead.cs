@@ -4,24 +4,23 @@ using AdaEagle.Kernels;
 namespace AdaEagle.Models;
 
 /// <summary>
-/// The weights of an EAGLE-1 draft head in SafeAILab's layout (also EAGLE-2's: same weights): <c>fc</c> over [embedding of the next token ;
-/// feature], one decoder layer without input norm, then the target's LM head without a norm. Immutable and shared.
+/// The weights of an EAGLE draft head. Row i reads the target's state at position i and the token t_(i+1), and proposes t_(i+2); the row of a drafted
+/// token reads its parent's output in place of the target's state. Immutable and shared.
 /// </summary>
 /// <remarks>
-/// Row i reads the target's feature f_i and the token t_(i+1), predicts f_(i+1), and so proposes t_(i+2). Source: SafeAILab/EAGLE, <c>cnets1.py</c>.
+/// Two layouts. EAGLE-1, whose weights are EAGLE-2's too: the state is the feature f_i; <c>fc</c> over [embedding ; state] makes the input of one decoder layer
+/// without input norm, whose output is a predicted feature, scored by the target's LM head (SafeAILab/EAGLE, <c>cnets1.py</c>). EAGLE-3: the state is the residual
+/// stream at some boundaries, brought to one width by <c>fc</c>; the first layer attends over [normed embedding ; normed state]; the head has an LM head of its
+/// own, over a part of the vocabulary, and feeds its output back before the norm (<c>cnets.py</c>). Where each is read: <see cref="Eagle1Layout"/>, <see cref="Eagle3Layout"/>.
 /// </remarks>
 public sealed class EagleHead : IDisposable
 {
-    private readonly bool _ownsEmbedding;
-
-    private EagleHead(ModelConfig config, LlamaModel target, WeightMatrix embedding, bool ownsEmbedding, WeightMatrix fuse, NativeBuffer? fuseBias, DecoderStack stack, WeightMatrix lmHead)
+    internal EagleHead(ModelConfig config, LlamaModel target, WeightMatrix embedding, WeightMatrix fuse, DecoderStack stack, WeightMatrix lmHead)
     {
         Config = config;
         Target = target;
         Embedding = embedding;
-        _ownsEmbedding = ownsEmbedding;
         Fuse = fuse;
-        FuseBias = fuseBias;
         Stack = stack;
         LmHead = lmHead;
         Blocks = new KvBlockPool(stack.CacheLayout);
@@ -30,26 +29,54 @@ public sealed class EagleHead : IDisposable
     /// <summary>The head's configuration.</summary>
     public ModelConfig Config { get; }
 
-    /// <summary>The target whose features it reads and whose LM head it uses.</summary>
+    /// <summary>The target whose states it reads.</summary>
     public LlamaModel Target { get; }
 
-    /// <summary>Bytes of weights that a draft step streams: fc, layer and LM head.</summary>
-    public long StepBytes => Fuse.ByteLength + Stack.ByteLength + LmHead.ByteLength;
+    /// <summary>True for the EAGLE-3 layout, false for EAGLE-1's.</summary>
+    public bool IsEagle3 => Stack.Layers[0].StateNorm is not null;
 
-    /// <summary>Which weights are kept otherwise than the file has them, or than was asked for.</summary>
-    public IReadOnlyList<string> Warnings { get; private init; } = [];
+    /// <summary>What it reads of the target.</summary>
+    public DrafterInputs Inputs { get; internal init; } = DrafterInputs.Feature;
 
+    /// <summary>Numbers that it reads of the target per position.</summary>
+    public int InputWidth => Inputs.Width(Target.Config.HiddenSize);
+
+    /// <summary>Tokens that it can propose.</summary>
+    public int VocabularySize => LmHead.Rows;
+
+    /// <summary>Bytes of weights that a draft step streams: layers and LM head, and EAGLE-1's fc.</summary>
+    public long StepBytes => (IsEagle3 ? 0 : Fuse.ByteLength) + Stack.ByteLength + LmHead.ByteLength;
+
+    /// <summary>Which weights are kept otherwise than the file has them, or than was asked for, and what its configuration leaves open.</summary>
+    public IReadOnlyList<string> Warnings { get; internal init; } = [];
+
+    /// <summary>The target's embedding, or the head's own.</summary>
     internal WeightMatrix Embedding { get; }
 
-    /// <summary><c>fc</c>: columns 0 … H-1 read the embedding, H … 2H-1 the feature.</summary>
+    /// <summary><c>fc</c>. EAGLE-1: columns 0 … H-1 read the embedding, H … 2H-1 the state. EAGLE-3: columns read the boundaries in order.</summary>
     internal WeightMatrix Fuse { get; }
 
-    internal NativeBuffer? FuseBias { get; }
+    internal NativeBuffer? FuseBias { get; init; }
+
+    /// <summary>EAGLE-3: norms before fc, one over all boundaries (<c>norm_before_fc</c>) or one for each (<c>fc_norm</c>); mostly none.</summary>
+    internal NativeBuffer[] FuseNorms { get; init; } = [];
+
+    /// <summary>EAGLE-3: true if the normed state is the residual of the first layer, not the state itself.</summary>
+    internal bool NormBeforeResidual { get; init; }
 
     internal DecoderStack Stack { get; }
 
-    /// <summary>The target's LM head, or a quantised copy of it: a draft may be less exact than what it is checked with.</summary>
+    /// <summary>EAGLE-3: the norm before the LM head; null in EAGLE-1.</summary>
+    internal NativeBuffer? FinalNorm { get; init; }
+
+    /// <summary>EAGLE-3: true if the output is fed back after that norm.</summary>
+    internal bool NormOutput { get; init; }
+
+    /// <summary>EAGLE-3: the head's own. EAGLE-1: the target's, or a quantised copy of it: a draft may be less exact than what it is checked with.</summary>
     internal WeightMatrix LmHead { get; }
+
+    /// <summary>The target's token of each that the head can propose; null where they are the same.</summary>
+    internal int[]? TargetTokens { get; init; }
 
     internal KvBlockPool Blocks { get; }
 
@@ -57,70 +84,52 @@ public sealed class EagleHead : IDisposable
     /// Loads a head's folder for <paramref name="target"/>. <paramref name="quantize"/> brings its matrices and its LM head to a format of blocks; the target
     /// stays as it is, and so does what it says.
     /// </summary>
-    /// <exception cref="ModelFormatException">The folder holds no EAGLE-1 head for this target; the message says why.</exception>
+    /// <exception cref="ModelFormatException">The folder holds no EAGLE head for this target; the message says why.</exception>
     public static EagleHead Load(string folder, LlamaModel target, WeightChoice weights = WeightChoice.Auto, WeightFormat? quantize = null)
     {
         ArgumentNullException.ThrowIfNull(target);
-        ModelConfig config = ModelConfig.Load(folder);
+        var config = ModelConfig.Load(folder);
         string configFile = Path.Combine(folder, "config.json");
         using ITensorSource source = Checkpoint.Open(folder);
-        if (source.Tensors.Keys.Any(name => name.Contains("midlayer.", StringComparison.Ordinal)) || source.Tensors.ContainsKey("d2t"))
+        if (config.VocabularySize != target.Config.VocabularySize)
         {
-            throw new ModelFormatException(source.Path, "midlayer", "this is an EAGLE-3 head", "supported: EAGLE-1 and EAGLE-2 heads");
-        }
-
-        if (config.HiddenSize != target.Config.HiddenSize || config.VocabularySize != target.Config.VocabularySize)
-        {
-            throw new ModelFormatException(
-                configFile, "hidden_size",
-                $"the head is for hidden size {config.HiddenSize} and vocabulary {config.VocabularySize}, the target has {target.Config.HiddenSize} and {target.Config.VocabularySize}",
-                "use the head that was trained for this target");
-        }
-
-        if (config.LayerCount != 1)
-        {
-            throw new ModelFormatException(configFile, "num_hidden_layers", $"{config.LayerCount} layers are not supported", "supported: 1");
+            throw OfAnotherTarget(config, configFile, target);
         }
 
         DecoderLayer.RequireSupported(config, configFile);
         var loader = new WeightLoader(source, weights, target.Path, quantize);
-        LayerShape shape = LayerShape.Of(config);
-        bool bias = config.FcBias ?? true;
-        if (bias != loader.Has("fc.bias"))
-        {
-            throw new ModelFormatException(
-                source.Path, "fc.bias", bias ? "the tensor is missing" : "the tensor is there, and config.json says \"bias\": false",
-                "config.json's \"bias\" (absent means true) and the weights must agree");
-        }
-
-        bool ownEmbedding = loader.Has("embed_tokens.weight");
-        WeightMatrix embedding = ownEmbedding ? loader.Table(config.HiddenSize, "embed_tokens.weight", config.VocabularySize) : target.Embedding;
-        WeightMatrix fuse = loader.Matrix(2 * config.HiddenSize, ("fc.weight", config.HiddenSize));
-        NativeBuffer? fuseBias = bias ? loader.Vector(("fc.bias", config.HiddenSize)) : null;
-        // EAGLE's own code reads qkv_bias and ignores attention_bias and mlp_bias, which configurations copied from a target may carry.
-        DecoderLayer layer = DecoderLayer.Load(loader, "layers.0.", shape, new RequiredBiases(config.QkvBias, Output: false, Mlp: false), inputNorm: false);
-        loader.RequireAllUsed(name => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal));
-        var rope = new RopeTable(config.HeadDimension, config.RopeTheta, config.RopeScaling);
-        WeightMatrix lmHead = quantize is { } format ? WeightLoader.Quantized(target.LmHead, format, target.Path) : target.LmHead;
-        return new EagleHead(config, target, embedding, ownEmbedding, fuse, fuseBias, new DecoderStack(shape, [layer], rope, target.Path, target.Cache), lmHead) { Warnings = loader.Notes };
+        return Eagle3Layout.IsThatOf(source, config)
+            ? Eagle3Layout.Load(config, configFile, loader, target)
+            : Eagle1Layout.Load(config, configFile, loader, target, quantize);
     }
+
+    /// <summary>The target's token for one that the head proposes.</summary>
+    public int TargetToken(int proposed) => TargetTokens is { } tokens ? tokens[proposed] : proposed;
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (_ownsEmbedding)
+        foreach (WeightMatrix matrix in (WeightMatrix[])[Embedding, LmHead])
         {
-            Embedding.Dispose();
-        }
-
-        if (LmHead != Target.LmHead)
-        {
-            LmHead.Dispose();
+            if (matrix != Target.Embedding && matrix != Target.LmHead)
+            {
+                matrix.Dispose();
+            }
         }
 
         Fuse.Dispose();
         FuseBias?.Dispose();
+        Array.ForEach(FuseNorms, norm => norm.Dispose());
+        FinalNorm?.Dispose();
         Stack.Dispose();
         Blocks.Dispose();
     }
+
+    internal static ModelFormatException OfAnotherTarget(ModelConfig config, string configFile, LlamaModel target) => new(
+        configFile, "hidden_size",
+        $"the head is for hidden size {config.Eagle3?.TargetHiddenSize ?? config.HiddenSize} and vocabulary {config.VocabularySize}, the target has {target.Config.HiddenSize} and {target.Config.VocabularySize}",
+        "use the head that was trained for this target");
+
+    // Old files carry the rotary frequencies.
+    internal static bool MayBeLeft(string tensor) => tensor.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal);
 }

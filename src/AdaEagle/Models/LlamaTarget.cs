@@ -78,8 +78,10 @@ public sealed unsafe class LlamaTarget : ITarget
             }
         }
 
-        foreach (int boundary in request.Boundaries)
+        // By index: an enumerator of the list would be allocated in every pass.
+        for (int i = 0; i < request.Boundaries.Count; i++)
         {
+            int boundary = request.Boundaries[i];
             if ((uint)boundary > (uint)_model.Stack.Layers.Count)
             {
                 throw new ArgumentException($"Boundary {boundary} is outside 0 … {_model.Stack.Layers.Count}.", nameof(request));
@@ -174,7 +176,7 @@ public sealed unsafe class LlamaTarget : ITarget
             }
 
             workspace.Lap(worker, PassPart.Norms);
-            model.Stack.Execute(worker, workspace, _rows, Request.Boundaries.Count > 0 ? _keepBoundary : null);
+            model.Stack.Execute(worker, workspace, _rows, Request.Boundaries, _keepBoundary);
 
             float* features = _target._features.Floats;
             while (worker.Take(count, 1, 16, out int from, out int rows))
@@ -191,17 +193,12 @@ public sealed unsafe class LlamaTarget : ITarget
             if (first < count)
             {
                 model.Stack.Product(
-                    worker, workspace, model.LmHead, null, features + ((nint)first * stride), stride, count - first, _target._logits.Floats, _target._logitsStride);
+                    worker, workspace, model.LmHead, null, null, features + ((nint)first * stride), stride, count - first, _target._logits.Floats, _target._logitsStride);
             }
         }
 
         private void KeepBoundary(int boundary)
         {
-            if (!Request.Boundaries.Contains(boundary))
-            {
-                return;
-            }
-
             float[] kept = _target._boundaries[boundary];
             int hidden = _target.HiddenSize;
             for (int row = 0; row < RowCount; row++)

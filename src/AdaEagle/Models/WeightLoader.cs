@@ -78,6 +78,24 @@ internal sealed class WeightLoader(ITensorSource source, WeightChoice choice, Ke
         return Padded(values);
     }
 
+    /// <summary>A vector of whole numbers, stored with 64 or 32 bits: a table of tokens.</summary>
+    public long[] Integers(string name, int length)
+    {
+        _used.Add(name);
+        TensorInfo info = source.Require(name, [length]);
+        int size = info.Type switch
+        {
+            TensorType.I64 => sizeof(long),
+            TensorType.I32 => sizeof(int),
+            _ => throw new ModelFormatException(source.Path, name, $"the elements are {info.Type}, not whole numbers", "Supported are I64 and I32"),
+        };
+        byte[] bytes = new byte[checked(length * size)];
+        source.Read(name, 0, bytes);
+        return size == sizeof(long)
+            ? MemoryMarshal.Cast<byte, long>(bytes).ToArray()
+            : Array.ConvertAll(MemoryMarshal.Cast<byte, int>(bytes).ToArray(), value => (long)value);
+    }
+
     /// <summary>Two vectors in the order of <see cref="AlternatingMatrix"/>.</summary>
     public NativeBuffer AlternatingVector(string first, string second, int length)
     {

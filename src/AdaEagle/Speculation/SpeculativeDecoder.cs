@@ -34,6 +34,10 @@ internal sealed class SpeculativeDecoder : IDisposable
     private readonly int[] _path;
     private readonly int[] _emitted;
     private IDrafter? _drafter;
+    private DrafterInputs _inputs = DrafterInputs.Feature;
+    private float[] _state = [];
+    private PassRequest _featuresOnly = PassRequest.FeaturesOnly;
+    private PassRequest _allLogits = PassRequest.AllLogits;
     private IDraftPolicy? _policy;
     private ISampler _sampler = null!;
     private Func<int, bool> _ends = null!;
@@ -113,6 +117,7 @@ internal sealed class SpeculativeDecoder : IDisposable
         }
 
         (_sampler, _ends, _drafter, _policy) = (sampler, ends, drafter, policy);
+        ReadFor(drafter);
         (Passes, Drafted, Accepted, Generated) = (0, 0, 0, 0);
         PrefillTime = PlanTime = DraftTime = VerifyTime = TimeSpan.Zero;
         long start = _clock.GetTimestamp();
@@ -130,7 +135,7 @@ internal sealed class SpeculativeDecoder : IDisposable
                 _rows.Add(_cache, prompt[done + i], i - 1);
             }
 
-            _target.Forward(_rows, last ? LastRowLogits(count) : PassRequest.FeaturesOnly);
+            _target.Forward(_rows, last ? LastRowLogits(count) : _featuresOnly);
             _cache.CommitFirst(count);
             if (last)
             {
@@ -142,7 +147,7 @@ internal sealed class SpeculativeDecoder : IDisposable
             long committing = _clock.GetTimestamp();
             for (int i = 0; i < count && _drafter is not null; i++)
             {
-                _drafter.Commit(_target.Feature(i), done + i + 1 < prompt.Length ? prompt[done + i + 1] : _root);
+                _drafter.Commit(_inputs.At(_target, i, _state), done + i + 1 < prompt.Length ? prompt[done + i + 1] : _root);
             }
 
             DraftTime += _clock.GetElapsedTime(committing);
@@ -179,7 +184,7 @@ internal sealed class SpeculativeDecoder : IDisposable
 
         long verifying = _clock.GetTimestamp();
         Verifier.AddRows(_rows, cache, _root, _draft);
-        _target.Forward(_rows, PassRequest.AllLogits);
+        _target.Forward(_rows, _allLogits);
         int accepted = Verifier.Accept(_target, _sampler, _draft, Generated, _ends, _path, out int next);
         long committing = _clock.GetTimestamp();
 
@@ -188,7 +193,7 @@ internal sealed class SpeculativeDecoder : IDisposable
         for (int i = 0; i <= accepted; i++)
         {
             _emitted[i] = i < accepted ? _draft.Token(path[i + 1] - 1) : next;
-            _drafter?.Commit(_target.Feature(path[i]), _emitted[i]);
+            _drafter?.Commit(_inputs.At(_target, path[i], _state), _emitted[i]);
         }
 
         int last = path[accepted];
@@ -305,8 +310,20 @@ internal sealed class SpeculativeDecoder : IDisposable
         }
     }
 
+    // What the drafter reads of the target is asked of every pass.
+    private void ReadFor(IDrafter? drafter)
+    {
+        DrafterInputs inputs = drafter?.Inputs ?? DrafterInputs.Feature;
+        if (!ReferenceEquals(inputs, _inputs))
+        {
+            _inputs = inputs;
+            _state = new float[inputs.Width(_target.HiddenSize)];
+            (_featuresOnly, _allLogits, _lastRow) = (inputs.In(PassRequest.FeaturesOnly), inputs.In(PassRequest.AllLogits), null);
+        }
+    }
+
     private PassRequest LastRowLogits(int count) =>
-        _lastRow is { } request && request.LogitsFrom == count - 1 ? request : _lastRow = new PassRequest { LogitsFrom = count - 1 };
+        _lastRow is { } request && request.LogitsFrom == count - 1 ? request : _lastRow = _featuresOnly with { LogitsFrom = count - 1 };
 
     private PassRequest? _lastRow;
 }

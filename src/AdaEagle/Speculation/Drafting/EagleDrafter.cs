@@ -4,8 +4,8 @@ using AdaEagle.Models;
 namespace AdaEagle.Speculation.Drafting;
 
 /// <summary>
-/// Drafts with an EAGLE-1 head. Its cache holds rows of committed (target feature, next token) pairs only; rows of a draft, made from
-/// predicted features, are staged and dropped at the end of the round.
+/// Drafts with an EAGLE head. Its cache holds rows of committed (target state, next token) pairs only; rows of a draft, made from
+/// the head's own outputs, are staged and dropped at the end of the round.
 /// </summary>
 public sealed class EagleDrafter : IDrafter
 {
@@ -14,7 +14,7 @@ public sealed class EagleDrafter : IDrafter
 
     private readonly EagleHeadRunner _runner;
     private readonly PassRows _rows;
-    private readonly float[] _queuedFeatures;
+    private readonly float[] _queuedStates;
     private readonly int[] _queuedTokens = new int[QueueRows];
     private readonly float[] _outputs;
     private readonly TopTokens _top = new();
@@ -29,7 +29,7 @@ public sealed class EagleDrafter : IDrafter
         _runner = new EagleHeadRunner(head, pool ?? WorkerPool.Shared, RunnerRows);
         MaxExpanded = maxExpanded;
         _rows = new PassRows(Math.Max(RunnerRows, maxExpanded));
-        _queuedFeatures = new float[QueueRows * head.Config.HiddenSize];
+        _queuedStates = new float[QueueRows * head.InputWidth];
         _outputs = new float[maxExpanded * head.Config.HiddenSize];
     }
 
@@ -38,6 +38,9 @@ public sealed class EagleDrafter : IDrafter
 
     /// <inheritdoc/>
     public int MaxExpanded { get; }
+
+    /// <inheritdoc/>
+    public DrafterInputs Inputs => _runner.Head.Inputs;
 
     /// <summary>Committed pairs that wait for the next draft.</summary>
     public int QueuedRows => _queued;
@@ -49,6 +52,8 @@ public sealed class EagleDrafter : IDrafter
 
     private int Hidden => _runner.HiddenSize;
 
+    private int Width => _runner.Head.InputWidth;
+
     /// <inheritdoc/>
     public void Reset(int capacity, int firstToken)
     {
@@ -58,16 +63,16 @@ public sealed class EagleDrafter : IDrafter
     }
 
     /// <inheritdoc/>
-    public void Commit(ReadOnlySpan<float> feature, int nextToken)
+    public void Commit(ReadOnlySpan<float> state, int nextToken)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(feature.Length, Hidden, nameof(feature));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(state.Length, Width, nameof(state));
         // A full queue is worked off at once, so that long prompts need no more memory than short ones.
         if (_queued == QueueRows)
         {
             CatchUp();
         }
 
-        feature.CopyTo(_queuedFeatures.AsSpan(_queued * Hidden, Hidden));
+        state.CopyTo(_queuedStates.AsSpan(_queued * Width, Width));
         _queuedTokens[_queued++] = nextToken;
     }
 
@@ -147,11 +152,11 @@ public sealed class EagleDrafter : IDrafter
             for (int i = 0; i < count; i++)
             {
                 _rows.Add(_cache!, _queuedTokens[done + i], i - 1);
-                _queuedFeatures.AsSpan((done + i) * Hidden, Hidden).CopyTo(_runner.FeatureInput(i));
+                _queuedStates.AsSpan((done + i) * Width, Width).CopyTo(_runner.TargetInput(i));
             }
 
             done += count;
-            _runner.Forward(_rows, logitRows: done == _queued ? 1 : 0);
+            _runner.ForwardCommitted(_rows, logitRows: done == _queued ? 1 : 0);
             _cache!.CommitFirst(count);
             last = count - 1;
         }
@@ -205,7 +210,7 @@ public sealed class EagleDrafter : IDrafter
         float normalizer = probabilities ? _runner.LogSumExp(row, logits[tokens[0]]) : 0;
         foreach (int token in tokens)
         {
-            draft.Add(token, node.Node, probabilities ? logits[token] - normalizer : 0);
+            draft.Add(_runner.Head.TargetToken(token), node.Node, probabilities ? logits[token] - normalizer : 0);
         }
     }
 }

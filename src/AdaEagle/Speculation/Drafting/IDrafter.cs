@@ -1,3 +1,5 @@
+using AdaEagle.Models;
+
 namespace AdaEagle.Speculation.Drafting;
 
 /// <summary>
@@ -11,6 +13,9 @@ public interface IDrafter : IDisposable
     /// <summary>The most nodes that it expands in a round, the root among them.</summary>
     int MaxExpanded { get; }
 
+    /// <summary>What it reads of the target at every committed position.</summary>
+    DrafterInputs Inputs => DrafterInputs.Feature;
+
     /// <summary>
     /// Forgets everything: the start of a sequence of at most <paramref name="capacity"/> positions, whose token at position 0 is
     /// <paramref name="firstToken"/>. <see cref="Commit"/> tells of all the others, the prompt's too.
@@ -18,10 +23,10 @@ public interface IDrafter : IDisposable
     void Reset(int capacity, int firstToken);
 
     /// <summary>
-    /// Tells of a committed position: the target's feature there and the token that followed. Queued; the work is done with the next draft,
-    /// so a round that drafts nothing costs a plain pass.
+    /// Tells of a committed position: the target's state there, which is what <see cref="Inputs"/> says, and the token that followed. Queued; the work
+    /// is done with the next draft, so a round that drafts nothing costs a plain pass.
     /// </summary>
-    void Commit(ReadOnlySpan<float> feature, int nextToken);
+    void Commit(ReadOnlySpan<float> state, int nextToken);
 
     /// <summary>
     /// A draft pass: expands nodes (<see cref="DraftTree.Expand"/>) and adds the best continuations of each to the draft, best first, one node's after

@@ -22,6 +22,7 @@ internal sealed class RunRecorder : IDisposable
     private readonly bool _ownsDrafter;
     private readonly PassRows _rows;
     private readonly SpeculativeDecoder _rounds;
+    private readonly float[] _state;
 
     /// <summary>
     /// Makes a recorder of runs of at most <paramref name="maxDraft"/> tokens that the head drafts, each looked for among so many <paramref name="candidates"/>.
@@ -38,6 +39,7 @@ internal sealed class RunRecorder : IDisposable
         _drafter = drafter;
         _rows = new PassRows(_target.MaxRows);
         _rounds = new SpeculativeDecoder(_target, MaxNodes, maxPool: MaxPool + (maxDraft * candidates));
+        _state = new float[drafter.Inputs.Width(_target.HiddenSize)];
         (MaxDraft, Candidates) = (maxDraft, candidates);
     }
 
@@ -73,13 +75,13 @@ internal sealed class RunRecorder : IDisposable
                 _rows.Add(cache, tokens[done + i], i - 1);
             }
 
-            _target.Forward(_rows, signals ? PassRequest.AllLogits : PassRequest.FeaturesOnly);
+            _target.Forward(_rows, _drafter.Inputs.In(signals ? PassRequest.AllLogits : PassRequest.FeaturesOnly));
             cache.CommitFirst(count);
             for (int i = 0; i < count; i++)
             {
                 int position = done + i;
                 ReadOnlySpan<float> feature = _target.Feature(i);
-                _drafter.Commit(feature, tokens[position + 1]);
+                _drafter.Commit(_drafter.Inputs.At(_target, i, _state), tokens[position + 1]);
                 int root = position + 1 - prompt.Count;
                 if (root >= 0 && root < output.Count - 1)
                 {
