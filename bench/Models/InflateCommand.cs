@@ -10,7 +10,7 @@ internal static class InflateCommand
     public static Command Create()
     {
         var model = new Option<string>("--model") { Description = "Model folder: config.json, weights, and eagle/ and ldlp/ if it has them.", Required = true };
-        var draft = new Option<string?>("--draft") { Description = "Folder of the EAGLE-1 head, if not eagle/ in the model's." };
+        var draft = new Option<string?>("--draft") { Description = "Folder of the EAGLE head, if not eagle/ in the model's." };
         var predictor = new Option<string?>("--predictor") { Description = "Folder of the LDLP, if not ldlp/ in the model's." };
         var parameters = Options.Size("--parameters", "Parameters that the target shall have, such as 110M or 1.1B.", required: true);
         var draftCost = new Option<double>("--draft-cost")
@@ -58,7 +58,7 @@ internal static class InflateCommand
             Line(Row("head", head.Tensors().Sum(slot => slot.ElementCount), head.Hidden, 1, head.Layer, head.Streamed));
             Line(Row("grown", grown.Tensors().Sum(slot => slot.ElementCount), grown.Hidden, 1, grown.Layer, grown.Streamed));
             double cost = inflation.DraftCost!.Value;
-            Line($"draft cost {cost:F4} (before {(double)head.Streamed / before.Streamed:F4}): weights that a draft step (fc, layer, LM head) streams over those of a target pass, all in one format");
+            Line($"draft cost {cost:F4} (before {(double)head.Streamed / before.Streamed:F4}): weights that a draft step ({(head.Eagle3 is null ? "fc, layer, LM head" : "layer, own LM head")}) streams over those of a target pass, all in one format");
             if (cost > asked * (1 + InflationPlanner.Tolerance))
             {
                 Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,

@@ -96,7 +96,21 @@ internal sealed class Inflater(SourceModel source, Inflation inflation, ulong se
         return config;
     }
 
-    private JsonObject HeadConfig(SourceCheckpoint<HeadShape> head) => DecoderConfig(head.Config, head.Folder, inflation.Head!.Hidden, inflation.Head.Layer);
+    private JsonObject HeadConfig(SourceCheckpoint<HeadShape> head)
+    {
+        JsonObject config = DecoderConfig(head.Config, head.Folder, inflation.Head!.Hidden, inflation.Head.Layer);
+        if (head.Shape.Eagle3 is { } eagle)
+        {
+            // Which they are by default hangs on the number of layers, which has grown; the original's come first, so their boundaries stay.
+            config["adaeagle_boundaries"] = new JsonArray([.. eagle.Boundaries.Select(boundary => (JsonNode)boundary)]);
+            if (config.ContainsKey("target_hidden_size"))
+            {
+                config["target_hidden_size"] = inflation.Target.Hidden;
+            }
+        }
+
+        return config;
+    }
 
     private JsonObject DecoderConfig(JsonObject original, string folder, int hidden, LayerShape layer)
     {

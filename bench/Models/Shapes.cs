@@ -21,18 +21,22 @@ internal enum TensorKind
     /// <summary>Rows that begin the residual stream, [vocabulary, hidden].</summary>
     Embedding,
 
-    /// <summary>Reads [embedding; feature], [rows, 2 hidden]: fc of an EAGLE head, the first layer of an LDLP.</summary>
+    /// <summary>Reads rows of the residual stream's width side by side, [rows, n hidden]: fc of an EAGLE head ([embedding; feature], or boundaries), the first layer of an LDLP.</summary>
     Fusion,
 
     /// <summary>Touches no residual stream: kept as it is.</summary>
     Inner,
+
+    /// <summary>Holds no weights but numbers of tokens: kept as it is.</summary>
+    Table,
 }
 
 /// <summary>A tensor that a model of some shape has.</summary>
 /// <param name="Name">Its name in the checkpoint.</param>
 /// <param name="Kind">What it does.</param>
 /// <param name="Shape">Dimensions, slowest first.</param>
-internal readonly record struct TensorSlot(string Name, TensorKind Kind, long[] Shape)
+/// <param name="Stretches">Rows of the residual stream's width that its columns read, side by side.</param>
+internal readonly record struct TensorSlot(string Name, TensorKind Kind, long[] Shape, int Stretches = 1)
 {
     /// <summary>Number of elements.</summary>
     public long ElementCount => Shape.Aggregate(1L, (product, dimension) => checked(product * dimension));
@@ -44,11 +48,14 @@ internal readonly record struct Biases(bool QueryKeyValue, bool Output, bool Mlp
 /// <summary>The shape of one Llama decoder layer but for the width of the residual stream.</summary>
 internal sealed record LayerShape(int Heads, int KeyValueHeads, int HeadDimension, int Ffn, Biases Biases, bool InputNorm)
 {
+    /// <summary>True for the layer of an EAGLE-3 head: its attention reads [normed embedding; normed state], twice the width.</summary>
+    public bool StateNorm { get; init; }
+
     /// <summary>Query heads that share one key/value head.</summary>
     public int GroupSize => Heads / KeyValueHeads;
 
     /// <summary>Weights of attention alone, without biases, at a width of the residual stream.</summary>
-    public long AttentionWeights(int hidden) => 2L * (Heads + KeyValueHeads) * HeadDimension * hidden;
+    public long AttentionWeights(int hidden) => ((2L * (Heads + KeyValueHeads)) + (StateNorm ? Heads + (2L * KeyValueHeads) : 0)) * HeadDimension * hidden;
 
     /// <summary>All parameters of the layer at a width of the residual stream.</summary>
     public long Parameters(int hidden) =>
@@ -57,7 +64,7 @@ internal sealed record LayerShape(int Heads, int KeyValueHeads, int HeadDimensio
         + (Biases.QueryKeyValue ? (Heads + (2L * KeyValueHeads)) * HeadDimension : 0)
         + (Biases.Output ? hidden : 0)
         + (Biases.Mlp ? (2L * Ffn) + hidden : 0)
-        + ((InputNorm ? 2L : 1L) * hidden);
+        + ((1L + (InputNorm ? 1 : 0) + (StateNorm ? 1 : 0)) * hidden);
 
     /// <summary>The layer's tensors, in the order in which a pass needs them.</summary>
     public IEnumerable<TensorSlot> Tensors(string prefix, int hidden)
@@ -69,9 +76,15 @@ internal sealed record LayerShape(int Heads, int KeyValueHeads, int HeadDimensio
             yield return new(prefix + "input_layernorm.weight", TensorKind.Norm, [hidden]);
         }
 
+        if (StateNorm)
+        {
+            yield return new(prefix + "hidden_norm.weight", TensorKind.Norm, [hidden]);
+        }
+
+        int stretches = StateNorm ? 2 : 1;
         foreach ((string name, long rows) in new[] { ("q", queries), ("k", keys), ("v", keys) })
         {
-            yield return new($"{prefix}self_attn.{name}_proj.weight", TensorKind.Inward, [rows, hidden]);
+            yield return new($"{prefix}self_attn.{name}_proj.weight", TensorKind.Inward, [rows, stretches * (long)hidden], stretches);
             if (Biases.QueryKeyValue)
             {
                 yield return new($"{prefix}self_attn.{name}_proj.bias", TensorKind.InwardBias, [rows]);
@@ -134,15 +147,33 @@ internal sealed record DecoderShape(int Hidden, int Layers, LayerShape Layer, in
     }
 }
 
-/// <summary>The shape of an EAGLE-1 head in SafeAILab's layout: fc, one layer without input norm, the target's LM head.</summary>
+/// <summary>What an EAGLE-3 head has beyond the other: boundaries that fc reads, and tokens that its own LM head scores.</summary>
+/// <param name="Boundaries">Numbers of layers after which it reads the target's residual stream.</param>
+/// <param name="DraftVocabulary">Tokens that it can propose.</param>
+/// <param name="LayerPrefix">The name's prefix of the layer's tensors.</param>
+/// <param name="Tables">Names of the tables of tokens that the checkpoint has: d2t, t2d.</param>
+internal sealed record Eagle3Shape(int[] Boundaries, int DraftVocabulary, string LayerPrefix, string[] Tables)
+{
+    /// <summary>What the layer is called in published heads.</summary>
+    public static IReadOnlyList<string> LayerPrefixes { get; } = ["midlayer.", HeadShape.LayerPrefix];
+
+    /// <summary>Draft token to target token, and which of the target's there are.</summary>
+    public static IReadOnlyList<string> TableNames { get; } = ["d2t", "t2d"];
+}
+
+/// <summary>The shape of an EAGLE head in SafeAILab's layout. EAGLE-1: fc, one layer without input norm, the target's LM head.</summary>
 internal sealed record HeadShape(int Hidden, LayerShape Layer, bool FcBias, int Vocabulary, bool OwnEmbedding)
 {
-    /// <summary>The name's prefix of the layer's tensors.</summary>
+    /// <summary>The name's prefix of the layer's tensors in EAGLE-1.</summary>
     public const string LayerPrefix = "layers.0.";
 
-    /// <summary>Weights that a draft step streams: fc, the layer, and the target's LM head.</summary>
-    public long Streamed =>
-        (2L * Hidden * Hidden) + (FcBias ? Hidden : 0) + Layer.Parameters(Hidden) + ((long)Vocabulary * Hidden);
+    /// <summary>What EAGLE-3 has; null for EAGLE-1.</summary>
+    public Eagle3Shape? Eagle3 { get; init; }
+
+    /// <summary>Weights that a draft step streams: the layer, and fc and the target's LM head, or EAGLE-3's own norm and LM head (its fc is for committed rows alone).</summary>
+    public long Streamed => Eagle3 is { } eagle
+        ? Layer.Parameters(Hidden) + Hidden + ((long)eagle.DraftVocabulary * Hidden)
+        : (2L * Hidden * Hidden) + (FcBias ? Hidden : 0) + Layer.Parameters(Hidden) + ((long)Vocabulary * Hidden);
 
     /// <summary>The tensors of the head's checkpoint.</summary>
     public IEnumerable<TensorSlot> Tensors()
@@ -152,15 +183,28 @@ internal sealed record HeadShape(int Hidden, LayerShape Layer, bool FcBias, int 
             yield return new("embed_tokens.weight", TensorKind.Embedding, [Vocabulary, Hidden]);
         }
 
-        yield return new("fc.weight", TensorKind.Fusion, [Hidden, 2L * Hidden]);
+        int stretches = Eagle3?.Boundaries.Length ?? 2;
+        yield return new("fc.weight", TensorKind.Fusion, [Hidden, stretches * (long)Hidden], stretches);
         if (FcBias)
         {
             yield return new("fc.bias", TensorKind.OutwardBias, [Hidden]);
         }
 
-        foreach (TensorSlot slot in Layer.Tensors(LayerPrefix, Hidden))
+        foreach (TensorSlot slot in Layer.Tensors(Eagle3?.LayerPrefix ?? LayerPrefix, Hidden))
         {
             yield return slot;
+        }
+
+        if (Eagle3 is not { } eagle)
+        {
+            yield break;
+        }
+
+        yield return new("norm.weight", TensorKind.Norm, [Hidden]);
+        yield return new("lm_head.weight", TensorKind.Inward, [eagle.DraftVocabulary, Hidden]);
+        foreach (string table in eagle.Tables)
+        {
+            yield return new(table, TensorKind.Table, [table == "t2d" ? Vocabulary : eagle.DraftVocabulary]);
         }
     }
 }
@@ -171,7 +215,7 @@ internal sealed record PredictorShape(int Hidden, int Width, int Blocks)
     /// <summary>The tensors of the predictor's checkpoint.</summary>
     public IEnumerable<TensorSlot> Tensors()
     {
-        yield return new("input.weight", TensorKind.Fusion, [Width, 2L * Hidden]);
+        yield return new("input.weight", TensorKind.Fusion, [Width, 2L * Hidden], Stretches: 2);
         yield return new("input.bias", TensorKind.Inner, [Width]);
         for (int block = 0; block < Blocks; block++)
         {

@@ -69,7 +69,7 @@ internal sealed class SourceCheckpoint<TShape> : IDisposable
                 throw new ModelFormatException(source.Path, slot.Name, $"its shape is {info.ShapeText}, config.json asks for [{string.Join(", ", slot.Shape)}]");
             }
 
-            if (!Numbers.IsSupported(info.Type))
+            if (slot.Kind != TensorKind.Table && !Numbers.IsSupported(info.Type))
             {
                 throw new ModelFormatException(source.Path, slot.Name, $"it is stored as {info.Type}", "Inflating needs F32, F16 or BF16");
             }
@@ -84,7 +84,7 @@ internal sealed class SourceCheckpoint<TShape> : IDisposable
     }
 }
 
-/// <summary>A target with the EAGLE-1 head and the LDLP that belong to it, as far as there are any.</summary>
+/// <summary>A target with the EAGLE head and the LDLP that belong to it, as far as there are any.</summary>
 internal sealed class SourceModel : IDisposable
 {
     private SourceModel(SourceCheckpoint<DecoderShape> target, SourceCheckpoint<HeadShape>? head, SourceCheckpoint<PredictorShape>? predictor)
@@ -161,17 +161,37 @@ internal sealed class SourceModel : IDisposable
         string file = Path.Combine(folder, ConfigFile.Name);
         Require(config.HiddenSize == target.Hidden, file, "hidden_size", config.HiddenSize, $"the target's is {target.Hidden}");
         Require(config.VocabularySize == target.Vocabulary, file, "vocab_size", config.VocabularySize, $"the target's is {target.Vocabulary}");
-        Require(config.LayerCount == 1, file, "num_hidden_layers", config.LayerCount, "an EAGLE-1 head has one layer");
+        Require(config.LayerCount == 1, file, "num_hidden_layers", config.LayerCount, "a head has one layer");
+        RefuseVariants(config.Eagle3, file);
         return SourceCheckpoint<HeadShape>.Open(
             folder,
-            tensors => new(
-                config.HiddenSize,
-                Layer(config, tensors, HeadShape.LayerPrefix, inputNorm: false),
-                tensors.Tensors.ContainsKey("fc.bias"),
-                config.VocabularySize,
-                tensors.Tensors.ContainsKey("embed_tokens.weight")),
+            tensors => ShapeOfHead(config, tensors, target),
             shape => shape.Tensors(),
             name => name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal));
+    }
+
+    private static HeadShape ShapeOfHead(ModelConfig config, ITensorSource tensors, DecoderShape target)
+    {
+        string? eagle3 = Eagle3Shape.LayerPrefixes.FirstOrDefault(prefix => tensors.Tensors.ContainsKey(prefix + "hidden_norm.weight"));
+        LayerShape layer = Layer(config, tensors, eagle3 ?? HeadShape.LayerPrefix, inputNorm: eagle3 is not null) with { StateNorm = eagle3 is not null };
+        return new(config.HiddenSize, layer, tensors.Tensors.ContainsKey("fc.bias"), config.VocabularySize, tensors.Tensors.ContainsKey("embed_tokens.weight"))
+        {
+            Eagle3 = eagle3 is null ? null : new(
+                config.Eagle3?.Boundaries ?? Eagle3Config.DefaultBoundaries(target.Layers),
+                config.Eagle3?.DraftVocabularySize ?? config.VocabularySize,
+                eagle3,
+                [.. Eagle3Shape.TableNames.Where(tensors.Tensors.ContainsKey)]),
+        };
+    }
+
+    // Norms before fc reach over boundaries, or are one for each; speculators' configurations nest.
+    private static void RefuseVariants(Eagle3Config? eagle, string file)
+    {
+        string? key = eagle switch { null => null, { NormBeforeFc: true } => "norm_before_fc", { FcNorm: true } => "fc_norm", { Speculators: true } => "speculators_model_type", _ => null };
+        if (key is not null)
+        {
+            throw new ModelFormatException(file, key, "a head with this cannot be inflated", "Supported are EAGLE-1 and EAGLE-3 heads in SafeAILab's layout");
+        }
     }
 
     private static SourceCheckpoint<PredictorShape> OpenPredictor(string folder, DecoderShape target)

@@ -33,7 +33,7 @@ internal sealed class Widening(int widthExponent, ulong seed)
     /// <exception cref="ModelFormatException">A norm weight cannot be divided exactly.</exception>
     public StreamedTensor Widen(TensorSlot slot, TensorType type, SourceTensor? source) => slot.Kind switch
     {
-        TensorKind.Inner => new(slot.Name, type, slot.Shape, (row, destination) => source!.Read(row, 0, destination)),
+        TensorKind.Inner or TensorKind.Table => new(slot.Name, type, slot.Shape, (row, destination) => source!.Read(row, 0, destination)),
         TensorKind.Norm => new(slot.Name, type, slot.Shape, NormRow(slot, type, source)),
         _ => new(slot.Name, type, slot.Shape, MatrixRow(slot, type, source)),
     };
@@ -57,7 +57,7 @@ internal sealed class Widening(int widthExponent, ulong seed)
         bool isVector = slot.Shape.Length == 1;
         long sourceColumns = source?.Info.Shape[^1] ?? 0;
         long sourceRows = source is null ? 0 : isVector ? 1 : source.Info.Shape[0];
-        int stretches = slot.Kind == TensorKind.Fusion ? 2 : 1;
+        int stretches = slot.Stretches;
         long stretch = slot.Shape[^1] / stretches;
         long kept = sourceColumns / stretches;
         bool randomColumns = slot.Kind is TensorKind.Inward or TensorKind.InwardBias or TensorKind.Fusion;

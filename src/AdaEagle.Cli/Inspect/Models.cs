@@ -90,20 +90,41 @@ internal static class Models
     private static JsonObject Head(string path, ITensorSource source, (long Pass, long LmHead)? target)
     {
         JsonObject description = Inspector.Begin("draft head", path);
-        description["generation"] = IsEagle3(source) ? "EAGLE-3" : "EAGLE-1";
-        Add(description, ModelConfig.Load(path));
+        bool isEagle3 = IsEagle3(source);
+        description["generation"] = isEagle3 ? "EAGLE-3" : "EAGLE-1";
+        var config = ModelConfig.Load(path);
+        Add(description, config);
+        if (isEagle3)
+        {
+            AddEagle3(description, config.Eagle3 ?? new Eagle3Config(), config.VocabularySize);
+        }
+
         description["parameters"] = source.Tensors.Values.Where(tensor => !IsEmbedding(tensor)).Sum(tensor => tensor.ElementCount);
         description["own_embedding"] = source.Tensors.Values.Any(IsEmbedding);
         description["formats"] = Inspector.Formats(source);
-        long own = LayerBytes(source);
+        // A drafted row of EAGLE-3 does not go through fc, and its LM head is its own.
+        long own = LayerBytes(source) + (isEagle3 ? LmHeadBytes(source) - FuseBytes(source) : 0);
         description["own_step_bytes"] = own;
         if (target is { } known)
         {
-            description["step_bytes"] = own + known.LmHead;
-            description["draft_cost"] = (double)(own + known.LmHead) / known.Pass;
+            long step = own + (isEagle3 ? 0 : known.LmHead);
+            description["step_bytes"] = step;
+            description["draft_cost"] = (double)step / known.Pass;
         }
 
         return description;
+    }
+
+    private static void AddEagle3(JsonObject description, Eagle3Config eagle, int vocabulary)
+    {
+        description["draft_vocabulary"] = eagle.DraftVocabularySize ?? vocabulary;
+        description["boundaries"] = eagle.Boundaries is { } boundaries ? new JsonArray([.. boundaries.Select(boundary => (JsonNode)boundary)]) : "2, L/2, L-3 of the target's L layers";
+        (bool Is, string Name)[] variants =
+        [
+            (eagle.NormBeforeResidual ?? false, "norm_before_residual"), (eagle.NormBeforeFc, "norm_before_fc"), (eagle.FcNorm, "fc_norm"),
+            (eagle.NormOutput ?? false, "norm_output"), (eagle.Speculators, "speculators layout"),
+        ];
+        description["variants"] = new JsonArray([.. variants.Where(variant => variant.Is).Select(variant => (JsonNode)variant.Name)]);
     }
 
     private static JsonObject Predictor(string path)
@@ -136,16 +157,20 @@ internal static class Models
         }
     }
 
-    private static bool IsHead(ITensorSource source) => source.Tensors.ContainsKey("fc.weight") || IsEagle3(source);
+    private static bool IsHead(ITensorSource source) => source.Tensors.ContainsKey("fc.weight") || source.Tensors.ContainsKey("d2t") || IsEagle3(source);
 
-    private static bool IsEagle3(ITensorSource source) => source.Tensors.ContainsKey("d2t") || source.Tensors.Keys.Any(name => name.StartsWith("midlayer.", StringComparison.Ordinal));
+    private static bool IsEagle3(ITensorSource source) => source.Tensors.Keys.Any(name => name.EndsWith("hidden_norm.weight", StringComparison.Ordinal));
 
     private static bool IsEmbedding(TensorInfo tensor) => tensor.Name.EndsWith("embed_tokens.weight", StringComparison.Ordinal);
 
     // What a pass streams: matrices; vectors and the rows that are looked up weigh nothing beside them.
     private static long LayerBytes(ITensorSource source) =>
-        source.Tensors.Values.Where(tensor => tensor.Shape.Count == 2 && !IsEmbedding(tensor) && tensor.Name != "lm_head.weight").Sum(tensor => tensor.ByteLength);
+        source.Tensors.Values.Where(tensor => tensor.Shape.Count == 2 && !IsEmbedding(tensor) && !IsLmHead(tensor)).Sum(tensor => tensor.ByteLength);
 
     private static long LmHeadBytes(ITensorSource source) =>
-        (source.Tensors.GetValueOrDefault("lm_head.weight") ?? source.Tensors.Values.FirstOrDefault(IsEmbedding))?.ByteLength ?? 0;
+        (source.Tensors.Values.FirstOrDefault(IsLmHead) ?? source.Tensors.Values.FirstOrDefault(IsEmbedding))?.ByteLength ?? 0;
+
+    private static long FuseBytes(ITensorSource source) => source.Tensors.Values.Where(tensor => tensor.Name is "fc.weight" or "model.fc.weight").Sum(tensor => tensor.ByteLength);
+
+    private static bool IsLmHead(TensorInfo tensor) => tensor.Name is "lm_head.weight" or "model.lm_head.weight";
 }

@@ -30,7 +30,7 @@ internal sealed class AnswerGenerator
 
     /// <summary>
     /// Runs the jobs on some threads, each with lanes of its own. <paramref name="finished"/> is called under a lock, in the order in which answers end, with the
-    /// features f_0 … f_(n-2) as BF16 [n - 1, hidden] where the settings keep them (otherwise empty); returning false ends the run.
+    /// features f_0 … f_(n-2), and boundaries behind each, as BF16 [n - 1, row width] where the settings keep them (otherwise empty); returning false ends the run.
     /// </summary>
     public void Run(IEnumerable<AnswerJob> jobs, int threads, Func<Answer, ReadOnlyMemory<ushort>, bool> finished)
     {
@@ -64,6 +64,7 @@ internal sealed class AnswerGenerator
         var lanes = new List<Lane>();
         var order = new List<Lane>(); // of the rows of a pass
         var request = new PassRequest[MaxRows + 1];
+        int[] boundaries = _settings.KeptBoundaries;
         try
         {
             for (bool goesOn = true; goesOn;)
@@ -79,10 +80,14 @@ internal sealed class AnswerGenerator
                 }
 
                 int first = Fill(rows, lanes, order);
-                target.Forward(rows, request[first] ??= new PassRequest { LogitsFrom = first });
+                target.Forward(rows, request[first] ??= new PassRequest { LogitsFrom = first, Boundaries = boundaries });
                 for (int row = 0; row < order.Count; row++)
                 {
                     order[row].Keep(target.Feature(row));
+                    foreach (int boundary in boundaries)
+                    {
+                        order[row].Keep(target.Boundary(boundary, row));
+                    }
                 }
 
                 foreach (Lane lane in lanes)
@@ -170,11 +175,11 @@ internal sealed class AnswerGenerator
             order.Add(this);
         }
 
-        public void Keep(ReadOnlySpan<float> feature)
+        public void Keep(ReadOnlySpan<float> state)
         {
             if (keepFeatures)
             {
-                foreach (float value in feature)
+                foreach (float value in state)
                 {
                     _features.Add(Formats.FloatConversion.ToBF16(value));
                 }

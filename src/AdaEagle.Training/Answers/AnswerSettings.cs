@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text.Json.Serialization;
+
 namespace AdaEagle.Training.Answers;
 
 /// <summary>What the answers of a run depend on, beside target and prompts. Part of the run's file: another run's answers are not mixed in.</summary>
@@ -29,4 +32,15 @@ internal sealed record AnswerSettings
 
     /// <summary>True if the features are kept, BF16, for a head's training.</summary>
     public bool KeepFeatures { get; init; }
+
+    /// <summary>Boundaries whose residual streams are kept behind the features, with commas between: for an EAGLE-3 head. Empty: none.</summary>
+    public string Boundaries { get; init; } = "";
+
+    /// <summary><see cref="Boundaries"/> as numbers.</summary>
+    [JsonIgnore]
+    public int[] KeptBoundaries => [.. Boundaries.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(part => int.Parse(part, CultureInfo.InvariantCulture))];
+
+    /// <summary>Numbers that are kept per position: feature, then boundaries.</summary>
+    [JsonIgnore]
+    public int RowWidth => HiddenSize * (1 + KeptBoundaries.Length);
 }

@@ -7,7 +7,8 @@ namespace AdaEagle.Training.Answers;
 /// <summary>
 /// The answers of a run in a folder, written as they come, so that a run that was stopped goes on where it was. <c>run.json</c>: the
 /// <see cref="AnswerSettings"/>. <c>answers.bin</c>, a record an answer, little endian: job I32, flags U8 (1 cut, 2 sampled), category (length-prefixed UTF-8), prompt
-/// length I32, length n I32, n ids I32. <c>features.bin</c>, where kept: BF16 [n - 1, hidden] of every record in the same order.
+/// length I32, length n I32, n ids I32. <c>features.bin</c>, where kept: BF16 [n - 1, <see cref="AnswerSettings.RowWidth"/>] of every record in the same order, a
+/// position's feature and then its boundaries.
 /// </summary>
 internal sealed class AnswerStore : IDisposable
 {
@@ -17,11 +18,12 @@ internal sealed class AnswerStore : IDisposable
     private readonly FileStream _records;
     private readonly FileStream? _features;
     private readonly List<(Answer Answer, long FeatureRow)> _answers = [];
+    private readonly long _rowBytes;
     private long _featureRows;
 
     private AnswerStore(string folder, AnswerSettings settings)
     {
-        (Folder, Settings) = (folder, settings);
+        (Folder, Settings, _rowBytes) = (folder, settings, (long)settings.RowWidth * sizeof(ushort));
         _records = new FileStream(Path.Combine(folder, "answers.bin"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
         _features = settings.KeepFeatures ? new FileStream(Path.Combine(folder, "features.bin"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read) : null;
         Load();
@@ -62,7 +64,7 @@ internal sealed class AnswerStore : IDisposable
             : throw new InvalidDataException($"{folder} holds no answers: there is no run.json. Give a folder that adaeagle-train answers wrote.");
     }
 
-    /// <summary>Adds an answer with its features.</summary>
+    /// <summary>Adds an answer with what is kept of its positions.</summary>
     public void Add(Answer answer, ReadOnlySpan<ushort> features)
     {
         if (_features is not null)
@@ -95,12 +97,12 @@ internal sealed class AnswerStore : IDisposable
         _records.Flush();
     }
 
-    /// <summary>The features f_0 … of answer number <paramref name="index"/> (in the order of <see cref="Answers"/>) as BF16; fills the span.</summary>
-    public void ReadFeatures(int index, Span<ushort> features)
+    /// <summary>What was kept at the positions 0 … of answer number <paramref name="index"/> (in the order of <see cref="Answers"/>) as BF16; fills the span.</summary>
+    public void ReadRows(int index, Span<ushort> rows)
     {
         FileStream file = _features ?? throw new InvalidOperationException("The run kept no features.");
         Flush();
-        RandomAccessRead(file, _answers[index].FeatureRow * Settings.HiddenSize * sizeof(ushort), System.Runtime.InteropServices.MemoryMarshal.AsBytes(features));
+        RandomAccessRead(file, _answers[index].FeatureRow * _rowBytes, System.Runtime.InteropServices.MemoryMarshal.AsBytes(rows));
     }
 
     public void Dispose()
@@ -112,7 +114,7 @@ internal sealed class AnswerStore : IDisposable
     private void Load()
     {
         long good = 0;
-        long rows = _features is null ? long.MaxValue : _features.Length / (Settings.HiddenSize * sizeof(ushort));
+        long rows = _features is null ? long.MaxValue : _features.Length / _rowBytes;
         using (var reader = new BinaryReader(_records, System.Text.Encoding.UTF8, leaveOpen: true))
         {
             while (TryReadRecord(reader) is { } answer && _featureRows + answer.Tokens.Length - 1 <= rows)
@@ -126,7 +128,7 @@ internal sealed class AnswerStore : IDisposable
         _records.Position = good;
         if (_features is not null)
         {
-            _features.SetLength(_featureRows * Settings.HiddenSize * sizeof(ushort));
+            _features.SetLength(_featureRows * _rowBytes);
             _features.Position = _features.Length;
         }
     }

@@ -50,6 +50,20 @@ internal static class AnswerOptions
         Seed = seed,
     };
 
+    public static Option<string?> Boundaries(string description) => new("--boundaries") { Description = description, HelpName = "B,B,…" };
+
+    /// <summary>The boundaries that were asked for, or the reference's, checked against the target.</summary>
+    public static int[] Boundaries(string? given, AnsweringTarget target)
+    {
+        int layers = target.Model.Config.LayerCount;
+        int[] boundaries = given is null
+            ? Formats.Eagle3Config.DefaultBoundaries(layers)
+            : [.. given.Split(',').Select(part => int.TryParse(part, System.Globalization.CultureInfo.InvariantCulture, out int boundary) ? boundary : -1)];
+        return Array.TrueForAll(boundaries, boundary => boundary >= 0 && boundary <= layers)
+            ? boundaries
+            : throw new CommandException($"The target has boundaries 0 to {layers}, not {given ?? string.Join(", ", boundaries)}. Give some with --boundaries, for example --boundaries 0,1,{layers}.");
+    }
+
     public static string[] Paths(FileInfo[]? files) => [.. (files ?? []).Select(file => file.FullName)];
 
     /// <summary>A token that is cancelled by SIGTERM and SIGINT, for runs that save as they go.</summary>

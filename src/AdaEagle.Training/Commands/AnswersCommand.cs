@@ -15,6 +15,8 @@ internal static class AnswersCommand
     private static readonly Option<double> Sampled = AnswerOptions.Sampled(0);
     private static readonly Option<double> Temperature = AnswerOptions.Temperature();
     private static readonly Option<bool> Features = new("--features") { Description = "Keep the target's features too, as a head's training needs them." };
+    private static readonly Option<bool> KeepBoundaries = new("--for-eagle3") { Description = "Keep the residual streams at some boundaries behind the features, as an EAGLE-3 head's training needs them." };
+    private static readonly Option<string?> Boundaries = AnswerOptions.Boundaries("With --for-eagle3: numbers of layers after which the stream is kept; by default 2, L/2 and L-3 of L.");
     private static readonly Option<int> Threads = AnswerOptions.Threads();
     private static readonly Option<int> Seed = CommonOptions.Seed();
     private static readonly Option<DirectoryInfo> Out = CommonOptions.Out("Folder of the answers; a run that was stopped goes on in it.");
@@ -28,7 +30,7 @@ internal static class AnswersCommand
             "adaeagle-train answers --target target/export --corpus train.jsonl.gz --answers 12000 --sampled 0.5 --features --out answers",
             "adaeagle-train answers --target target/export --corpus train.jsonl.gz --prompts held-out --answers 4000 --out held-out")
         {
-            Target, CorpusFiles, Prompts, Count, Minutes, MaxTokens, Sampled, Temperature, Features, Threads, Seed, Out,
+            Target, CorpusFiles, Prompts, Count, Minutes, MaxTokens, Sampled, Temperature, Features, KeepBoundaries, Boundaries, Threads, Seed, Out,
         };
         command.SetAction(Run);
         return command;
@@ -42,7 +44,8 @@ internal static class AnswersCommand
         {
             SampledShare = arguments.GetValue(Sampled),
             Temperature = (float)arguments.GetValue(Temperature),
-            KeepFeatures = arguments.GetValue(Features),
+            KeepFeatures = arguments.GetValue(Features) || arguments.GetValue(KeepBoundaries),
+            Boundaries = arguments.GetValue(KeepBoundaries) ? string.Join(',', AnswerOptions.Boundaries(arguments.GetValue(Boundaries), target)) : "",
         };
         string folder = arguments.GetRequiredValue(Out).FullName;
         using StopSignal signal = AnswerOptions.Stopping();

@@ -9,13 +9,16 @@ using TorchSharp;
 
 namespace AdaEagle.Training.Commands;
 
-/// <summary><c>adaeagle-train eagle</c>: an EAGLE-1 draft head for a finished target, on answers that the target itself gives.</summary>
+/// <summary><c>adaeagle-train eagle</c>: an EAGLE-1 or EAGLE-3 draft head for a finished target, on answers that the target itself gives.</summary>
 internal static class EagleCommand
 {
     /// <summary>The longest draft that validations measure.</summary>
     private const int MaxDraft = 8;
 
     private static readonly Option<DirectoryInfo> Target = AnswerOptions.Target();
+    private static readonly Option<string> Head = new("--head") { Description = "Layout: eagle1, or eagle3 (reads boundaries, has an LM head of its own).", HelpName = "NAME", DefaultValueFactory = _ => "eagle1" };
+    private static readonly Option<int> DraftVocabularySize = CommonOptions.Whole("--draft-vocabulary", "EAGLE-3: tokens that the head can propose, the answers' most frequent ones; a multiple of 16.", 1024, 16, 1 << 24);
+    private static readonly Option<string?> Boundaries = AnswerOptions.Boundaries("EAGLE-3: numbers of layers after which it reads the target's residual stream; by default 2, L/2 and L-3 of L.");
     private static readonly Option<FileInfo[]> CorpusFiles = CommonOptions.Corpus();
     private static readonly Option<FileInfo[]> ValidationFiles = AnswerOptions.Validation();
     private static readonly Option<int> ValidationAnswers = CommonOptions.Whole("--validation-answers", "Answers to validation prompts.", 160, 1, 100_000);
@@ -48,15 +51,17 @@ internal static class EagleCommand
 
     public static Command Create()
     {
+        Head.AcceptOnlyFromAmong("eagle1", "eagle3");
         Products.AcceptOnlyFromAmong("auto", "bf16", "f32");
         Optimizer.AcceptOnlyFromAmong("adamw", "muon");
         var command = new CommandWithExamples(
             "eagle",
-            "Trains an EAGLE-1 draft head on a target's own answers to the documents that are not held out. OUT/export is complete after every checkpoint.",
+            "Trains an EAGLE-1 or EAGLE-3 draft head on a target's own answers to the documents that are not held out. OUT/export is complete after every checkpoint.",
             "adaeagle-train eagle --target target/export --corpus train.jsonl.gz --validation dev.jsonl.gz --answers 12000 --minutes 16 --out eagle",
+            "adaeagle-train eagle --target target/export --corpus train.jsonl.gz --head eagle3 --draft-vocabulary 1024 --minutes 16 --out eagle3",
             "adaeagle-train eagle … --out eagle --resume --minutes 10")
         {
-            Target, CorpusFiles, ValidationFiles, ValidationAnswers, AnswersFrom, Count, AnswerMinutes, MaxTokens, Sampled, Temperature, Steps, Minutes, Unroll, StepWeight, Noise,
+            Target, Head, DraftVocabularySize, Boundaries, CorpusFiles, ValidationFiles, ValidationAnswers, AnswersFrom, Count, AnswerMinutes, MaxTokens, Sampled, Temperature, Steps, Minutes, Unroll, StepWeight, Noise,
             Rate, Decay, Optimizer, Batch, Heads, KeyValueHeads, HeadDimension, Feed, Resume, CheckpointMinutes, ValidationMinutes, Products, Threads, Seed, Out,
         };
         command.SetAction(Run);
@@ -74,27 +79,42 @@ internal static class EagleCommand
             throw new CommandException($"{checkpoint} belongs to another target than {target.Folder}. Give that one, or begin anew with another --out.");
         }
 
+        ModelConfig config = checkpoint is null ? Config(arguments, target) : EagleFiles.Describe(checkpoint).Config;
+        int[] boundaries = config.Eagle3 is { } eagle ? eagle.Boundaries ?? Eagle3Config.DefaultBoundaries(target.Model.Config.LayerCount) : [];
         using StopSignal signal = AnswerOptions.Stopping();
-        using AnswerStore answers = Answers(arguments, target, folder, signal.Token);
+        using AnswerStore answers = Answers(arguments, target, string.Join(',', boundaries), folder, signal.Token);
         IReadOnlyList<Answer> validation = Validation(arguments, target, folder, signal.Token);
         signal.Dispose(); // the trainer has its own
 
-        var packed = new PackedAnswers(answers, arguments.GetValue(Batch), arguments.GetValue(Seed));
+        var packed = new PackedAnswers(answers, arguments.GetValue(Batch), arguments.GetValue(Seed), boundaries.Length > 0);
         TorchLibrary.Load();
         int threads = arguments.GetValue(Threads);
         torch.set_num_threads(threads);
         torch.random.manual_seed(arguments.GetValue(Seed));
         torch.ScalarType products = TargetCommand.ProductType(arguments.GetValue(Products)!, arguments.InvocationConfiguration.Error);
-        ModelConfig config = checkpoint is null ? Config(arguments, target) : EagleFiles.Describe(checkpoint).Config;
-        (float[] mean, double scale) = packed.FeatureStatistics();
-        scale = checkpoint is null ? scale : EagleFiles.Describe(checkpoint).FeatureScale;
-        using var model = new EagleModel(config, target.Embedding(), target.LmHead(), target.Fingerprint, mean, scale, products, arguments.GetValue(Batch), arguments.GetValue(Seed));
+        using HeadModel model = Model(arguments, config, target, answers, packed, products, checkpoint);
         using var trainer = new EagleTrainer(model, packed, options, (trained, count) => Measure(trained, count, target, validation, folder, threads), checkpoint);
         arguments.InvocationConfiguration.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{model.ParameterCount / 1e6:0.00} M parameters, products in {products}; {packed.Count} answers, {packed.AnswerTokens / 1e3:0} k tokens; begins at step {trainer.State.Step}"));
         trainer.Run();
         arguments.InvocationConfiguration.Output.WriteLine(Path.Combine(folder, "export"));
         return 0;
+    }
+
+    private static HeadModel Model(ParseResult arguments, ModelConfig config, AnsweringTarget target, AnswerStore answers, PackedAnswers packed, torch.ScalarType products, string? checkpoint)
+    {
+        (int batch, int seed) = (arguments.GetValue(Batch), arguments.GetValue(Seed));
+        (float[] mean, double[] scales) = packed.Statistics();
+        (double[]? known, int[]? tokens) = checkpoint is null ? (null, null) : (EagleFiles.Describe(checkpoint).StateScales, EagleFiles.Describe(checkpoint).DraftTokens);
+        if (config.Eagle3?.DraftVocabularySize is not { } size)
+        {
+            return new EagleModel(config, target.Embedding(), target.LmHead(), target.Fingerprint, mean, (known ?? scales)[0], products, batch, seed);
+        }
+
+        tokens ??= DraftVocabulary.Choose(answers.Answers, config.VocabularySize, size);
+        arguments.InvocationConfiguration.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{tokens.Length} of {config.VocabularySize} tokens can be proposed: {DraftVocabulary.Coverage(answers.Answers, tokens):P1} of the answers' tokens"));
+        return new Eagle3Model(config, target.Embedding(), target.LmHead(), target.Fingerprint, tokens, scales[0], known ?? scales[1..], products, batch, seed);
     }
 
     private static string? Checkpoint(string folder, bool resume)
@@ -133,13 +153,14 @@ internal static class EagleCommand
         };
     }
 
-    private static AnswerStore Answers(ParseResult arguments, AnsweringTarget target, string folder, CancellationToken stopping)
+    private static AnswerStore Answers(ParseResult arguments, AnsweringTarget target, string boundaries, string folder, CancellationToken stopping)
     {
         if (arguments.GetValue(AnswersFrom) is { } named)
         {
             AnswerStore there = AnswerStore.Open(named.FullName);
-            string? problem = there.Settings.Target != target.Fingerprint ? "are another target's" : !there.Settings.KeepFeatures ? "were kept without features (--features)" : null;
-            return problem is null ? there : throw new CommandException($"The answers in {named.FullName} {problem}. Make new ones with adaeagle-train answers --features.");
+            string? problem = there.Settings.Target != target.Fingerprint ? "are another target's" : !there.Settings.KeepFeatures ? "were kept without features (--features)"
+                : boundaries.Length > 0 && there.Settings.Boundaries != boundaries ? $"were kept without the boundaries {boundaries} (--for-eagle3)" : null;
+            return problem is null ? there : throw new CommandException($"The answers in {named.FullName} {problem}. Make new ones with adaeagle-train answers --features, or --for-eagle3.");
         }
 
         AnswerSettings settings = AnswerOptions.Settings(target, PromptChoice.Training, arguments.GetValue(MaxTokens), arguments.GetValue(Seed)) with
@@ -147,6 +168,7 @@ internal static class EagleCommand
             SampledShare = arguments.GetValue(Sampled),
             Temperature = (float)arguments.GetValue(Temperature),
             KeepFeatures = true,
+            Boundaries = boundaries,
         };
         return AnswerRun.Make(
             target, AnswerOptions.Paths(arguments.GetValue(CorpusFiles)), settings, Path.Combine(folder, "answers"), arguments.GetValue(Count), arguments.GetValue(Threads),
@@ -170,6 +192,8 @@ internal static class EagleCommand
     private static ModelConfig Config(ParseResult arguments, AnsweringTarget target)
     {
         ModelConfig of = target.Model.Config;
+        bool isEagle3 = arguments.GetValue(Head) == "eagle3";
+        int[] boundaries = isEagle3 ? AnswerOptions.Boundaries(arguments.GetValue(Boundaries), target) : [];
         int heads = arguments.GetValue(Heads), dimension = arguments.GetValue(HeadDimension) ?? of.HiddenSize / heads;
         return dimension > 0 && dimension % 2 == 0
             ? new ModelConfig
@@ -186,7 +210,8 @@ internal static class EagleCommand
                 MaxPositions = of.MaxPositions,
                 NormEpsilon = of.NormEpsilon,
                 RopeTheta = of.RopeTheta,
-                FcBias = true,
+                FcBias = isEagle3 ? null : true,
+                Eagle3 = isEagle3 ? Eagle3(Math.Min(arguments.GetValue(DraftVocabularySize), of.VocabularySize), boundaries, of.LayerCount) : null,
                 StoredType = TensorType.BF16,
                 BosToken = of.BosToken,
                 EosTokens = [.. target.EndTokens],
@@ -195,7 +220,14 @@ internal static class EagleCommand
             : throw new CommandException($"--head-dim is {dimension}; it must be an even number.");
     }
 
-    private static List<AcceptanceRow>? Measure(EagleModel model, int count, AnsweringTarget target, IReadOnlyList<Answer> answers, string folder, int threads)
+    // The reference's boundaries go without saying: other engines know no key for others.
+    private static Eagle3Config Eagle3(int vocabulary, int[] boundaries, int layers) => new()
+    {
+        DraftVocabularySize = vocabulary,
+        Boundaries = boundaries.AsSpan().SequenceEqual(Eagle3Config.DefaultBoundaries(layers)) ? null : boundaries,
+    };
+
+    private static List<AcceptanceRow>? Measure(HeadModel model, int count, AnsweringTarget target, IReadOnlyList<Answer> answers, string folder, int threads)
     {
         if (answers.Count == 0)
         {

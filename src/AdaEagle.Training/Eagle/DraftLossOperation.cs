@@ -11,8 +11,9 @@ internal sealed record DraftStepRows(int[] Teachers, float Weight);
 
 /// <summary>
 /// Soft cross-entropy of draft steps against the target's distribution, all steps in one operation: the teacher's soft-max is made once a row,
-/// a piece of the rows at a time; gradients are made on the way forward, in place of the logits. Arguments: the steps' predicted features, one below the other
-/// [rows, hidden], the teacher's features [teacher rows, hidden], the LM head [vocabulary, hidden] (frozen), all of one storage type, the
+/// a piece of the rows at a time; gradients are made on the way forward, in place of the logits. Arguments: the steps' rows, one below the other
+/// [rows, hidden], the teacher's features [teacher rows, hidden], the teacher's LM head [vocabulary, hidden] (frozen), the LM head that scores the rows (the same,
+/// or one of as many tokens, which then gets a gradient), all of one storage type, the
 /// steps' <see cref="DraftStepRows"/> and a <see cref="DraftLossParts"/> that takes the means. Gives sum over steps of weight * sum over rows of
 /// -sum p ln q, F32 [].
 /// </summary>
@@ -24,17 +25,18 @@ internal sealed class DraftLossOperation : autograd.SingleTensorFunction<DraftLo
 
     public override Tensor forward(autograd.AutogradContext context, params object[] arguments)
     {
-        (var rows, var teachers, var head) = ((Tensor)arguments[0], (Tensor)arguments[1], (Tensor)arguments[2]);
-        (var steps, var parts) = ((DraftStepRows[])arguments[3], (DraftLossParts)arguments[4]);
+        (var rows, var teachers, var teacherHead, var head) = ((Tensor)arguments[0], (Tensor)arguments[1], (Tensor)arguments[2], (Tensor)arguments[3]);
+        (var steps, var parts) = ((DraftStepRows[])arguments[4], (DraftLossParts)arguments[5]);
         Tensor gradient = empty_like(rows);
-        Tensor headT = head.t();
+        Tensor? headGradient = ReferenceEquals(teacherHead, head) ? null : zeros(head.shape, ScalarType.Float32);
+        (Tensor teacherHeadT, Tensor headT) = (teacherHead.t(), head.t());
         int piece = (int)Math.Max(1, PieceElements / head.shape[0]);
         int[] done = new int[steps.Length];
         for (int start = 0; start < teachers.shape[0]; start += piece)
         {
             int count = (int)Math.Min(piece, teachers.shape[0] - start);
             using var scope = NewDisposeScope();
-            Tensor probabilities = teachers.narrow(0, start, count).mm(headT);
+            Tensor probabilities = teachers.narrow(0, start, count).mm(teacherHeadT);
             int[] best = new int[count];
             if (rows.dtype == ScalarType.BFloat16)
             {
@@ -60,7 +62,8 @@ internal sealed class DraftLossOperation : autograd.SingleTensorFunction<DraftLo
                     continue;
                 }
 
-                Tensor logits = rows.narrow(0, offset + from, length).mm(headT);
+                Tensor own = rows.narrow(0, offset + from, length);
+                Tensor logits = own.mm(headT);
                 int[] teacher = [.. of.AsSpan(from, length).ToArray().Select(row => row - start)];
                 if (rows.dtype == ScalarType.BFloat16)
                 {
@@ -72,18 +75,19 @@ internal sealed class DraftLossOperation : autograd.SingleTensorFunction<DraftLo
                 }
 
                 gradient.narrow(0, offset + from, length).copy_(logits.mm(head));
+                headGradient?.add_(logits.t().mm(own).to(ScalarType.Float32));
             }
         }
 
-        context.save_for_backward([gradient]);
+        context.save_for_backward(headGradient is null ? [gradient] : [gradient, headGradient.to(head.dtype)]);
         return tensor((float)steps.Select((step, index) => step.Weight * parts.Losses[index]).Sum());
     }
 
     public override List<Tensor> backward(autograd.AutogradContext context, Tensor gradient)
     {
         float factor = gradient.item<float>();
-        Tensor saved = context.get_saved_variables()[0];
-        return [factor == 1 ? saved : saved * factor, null!, null!, null!, null!];
+        Tensor[] saved = [.. context.get_saved_variables().Select(made => factor == 1 ? made : made * factor)];
+        return [saved[0], null!, null!, saved.Length > 1 ? saved[1] : null!, null!, null!];
     }
 
     /// <summary>Logits to probabilities in place; notes the most probable token of each row.</summary>

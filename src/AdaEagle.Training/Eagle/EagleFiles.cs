@@ -16,27 +16,28 @@ internal static class EagleFiles
     /// <summary>Key of the export's config.json with the SHA-256 of the target's weights that the head was trained for.</summary>
     public const string TargetFingerprint = TargetKey;
 
-    public static void Save(string path, EagleModel model, IEnumerable<IOptimizer> optimizers, TrainingState state) => SafeTensors.Write(
+    public static void Save(string path, HeadModel model, IEnumerable<IOptimizer> optimizers, TrainingState state) => SafeTensors.Write(
         path,
-        model.Parameters.Concat(optimizers.SelectMany(optimizer => optimizer.State)).Select(item => TrainingCheckpoint.Data(item.Key, item.Value)),
+        model.Parameters.Concat(optimizers.SelectMany(optimizer => optimizer.State)).Select(item => TrainingCheckpoint.Data(item.Key, item.Value)).Concat(model.Tables),
         new Dictionary<string, string>
         {
             [StateKey] = JsonSerializer.Serialize(state),
             [ConfigKey] = model.Config.ToJson(),
-            [ScaleKey] = model.FeatureScale.ToString("R", System.Globalization.CultureInfo.InvariantCulture),
+            [ScaleKey] = string.Join(' ', model.StateScales.Select(scale => scale.ToString("R", System.Globalization.CultureInfo.InvariantCulture))),
             [TargetKey] = model.Target,
         });
 
-    /// <summary>What a checkpoint is of.</summary>
+    /// <summary>What a checkpoint is of; the draft tokens are null for an EAGLE-1 head.</summary>
     /// <exception cref="ModelFormatException">It is no checkpoint of a head.</exception>
-    public static (ModelConfig Config, double FeatureScale, string Target, TrainingState State) Describe(string path)
+    public static (ModelConfig Config, double[] StateScales, int[]? DraftTokens, string Target, TrainingState State) Describe(string path)
     {
         using ITensorSource source = SafeTensors.Open(path);
         try
         {
             return source.Metadata.TryGetValue(StateKey, out string? state) && source.Metadata.TryGetValue(ConfigKey, out string? config)
                 && source.Metadata.TryGetValue(ScaleKey, out string? scale) && source.Metadata.TryGetValue(TargetKey, out string? target)
-                ? (ModelConfig.Parse(config, path), double.Parse(scale, System.Globalization.CultureInfo.InvariantCulture), target,
+                ? (ModelConfig.Parse(config, path), [.. scale.Split(' ').Select(part => double.Parse(part, System.Globalization.CultureInfo.InvariantCulture))],
+                    ModelConfig.Parse(config, path).Eagle3 is null ? null : Eagle3Model.DraftTokens(source), target,
                     JsonSerializer.Deserialize<TrainingState>(state) ?? throw new JsonException("null"))
                 : throw new ModelFormatException(path, StateKey, "the file is no checkpoint of a head", "Give one that adaeagle-train eagle wrote");
         }
@@ -47,7 +48,7 @@ internal static class EagleFiles
     }
 
     /// <summary>Fills weights and optimisers.</summary>
-    public static TrainingState Load(string path, EagleModel model, IEnumerable<IOptimizer> optimizers)
+    public static TrainingState Load(string path, HeadModel model, IEnumerable<IOptimizer> optimizers)
     {
         using var none = no_grad();
         using var scope = NewDisposeScope();
@@ -61,12 +62,12 @@ internal static class EagleFiles
     }
 
     /// <summary>Writes <c>config.json</c> and <c>model.safetensors</c> (BF16 unless told otherwise).</summary>
-    public static void Export(string folder, EagleModel model, TensorType type = TensorType.BF16)
+    public static void Export(string folder, HeadModel model, TensorType type = TensorType.BF16)
     {
         Directory.CreateDirectory(folder);
         SafeTensors.Write(
             Path.Combine(folder, "model.safetensors"),
-            model.Export().Select(item => TensorData.FromF32(item.Name, item.Shape, item.Values, type)),
+            model.Export().Select(item => TensorData.FromF32(item.Name, item.Shape, item.Values, type)).Concat(model.Tables),
             new Dictionary<string, string> { ["format"] = "pt" });
         JsonObject config = JsonNode.Parse(model.Config.ToJson())!.AsObject();
         config[TargetKey] = model.Target;

@@ -52,17 +52,18 @@ internal sealed record EagleOptions
 }
 
 /// <summary>
-/// Trains an EAGLE-1 head on the target's own answers: soft cross-entropy against the target's distribution and smooth L1 against its features, over one or
-/// more draft steps. In draft step k the feature inputs are step k - 1's outputs, and the attention sees what a draft's k-th token sees.
+/// Trains a draft head on the target's own answers: soft cross-entropy against the target's distribution and, where the head predicts features (EAGLE-1), smooth L1
+/// against them, over one or more draft steps. In draft step k the states are step k - 1's outputs, and the attention sees what a draft's k-th token sees.
+/// The distribution is that over the tokens that the head can propose; rows whose best token is none of them count with nothing (EAGLE-3, <c>traineagle3</c>).
 /// </summary>
 internal sealed class EagleTrainer : IDisposable
 {
     private const double GradientNorm = 0.5;
 
-    private readonly EagleModel _model;
+    private readonly HeadModel _model;
     private readonly PackedAnswers _answers;
     private readonly EagleOptions _options;
-    private readonly Func<EagleModel, int, List<AcceptanceRow>?> _validate;
+    private readonly Func<HeadModel, int, List<AcceptanceRow>?> _validate;
     private readonly IOptimizer[] _optimizers;
     private readonly RateSchedule _schedule;
     private readonly MemoryWatch _memory = new();
@@ -76,10 +77,11 @@ internal sealed class EagleTrainer : IDisposable
     /// <param name="options">How.</param>
     /// <param name="validate">Exports the head and measures it on at most so many answers; null where there are none.</param>
     /// <param name="checkpoint">Path of a checkpoint to go on from; null to begin anew.</param>
-    public EagleTrainer(EagleModel model, PackedAnswers answers, EagleOptions options, Func<EagleModel, int, List<AcceptanceRow>?> validate, string? checkpoint)
+    public EagleTrainer(HeadModel model, PackedAnswers answers, EagleOptions options, Func<HeadModel, int, List<AcceptanceRow>?> validate, string? checkpoint)
     {
         (_model, _answers, _options, _validate) = (model, answers, options, validate);
-        static bool IsMatrix(KeyValuePair<string, Tensor> item) => item.Value.dim() == 2;
+        // An LM head is a table of tokens, not a matrix in Muon's sense.
+        static bool IsMatrix(KeyValuePair<string, Tensor> item) => item.Value.dim() == 2 && item.Key != "lm_head.weight";
         _optimizers = options.UseMuon
             ?
             [
@@ -215,11 +217,13 @@ internal sealed class EagleTrainer : IDisposable
     internal Tensor Loss(PackedBatch batch, DraftLossParts parts)
     {
         int pairs = batch.Tokens.Length;
-        Tensor features = batch.Features;
+        Tensor states = batch.States;
         if (_options.Noise > 0)
         {
-            features = features + (rand(features.shape, ScalarType.Float32) * 2 - 1) * (_options.Noise * _model.FeatureScale);
+            states = states + (rand(states.shape, ScalarType.Float32) * 2 - 1) * (_model.StateScale * _options.Noise);
         }
+
+        bool[]? counts = _model.CanPropose(batch.Teachers);
 
         double all = Enumerable.Range(0, _options.Unroll).Sum(step => Math.Pow(_options.StepWeight, step));
         Tensor chainTokens = tensor(batch.ChainRows.Select(row => batch.Tokens[row]).ToArray());
@@ -227,24 +231,37 @@ internal sealed class EagleTrainer : IDisposable
         var predicted = new List<Tensor>();
         var compared = new List<DraftStepRows>();
         Tensor total = zeros(1, ScalarType.Float32).squeeze();
-        Tensor last = features;
+        Tensor last = states;
         for (int step = 0; step < _options.Unroll; step++)
         {
             (Tensor output, (Tensor Keys, Tensor Values) own) = step == 0
-                ? _model.Forward(features, tensor(batch.Tokens), [.. Enumerable.Range(0, pairs)], batch.Spans, earlier)
+                ? _model.Forward(states, tensor(batch.Tokens), [.. Enumerable.Range(0, pairs)], batch.Spans, earlier)
                 : _model.Forward(last.index_select(0, tensor(batch.Before(inChain: step > 1))), chainTokens, batch.ChainRows, batch.ChainSpans, earlier);
             earlier.Add(own);
             last = output;
             (int[] rows, int[] teachers) = batch.Counting(step);
             double weight = Math.Pow(_options.StepWeight, step) / all;
+            // The mean is over all rows, those included that count with nothing.
+            float rowWeight = (float)(weight / rows.Length);
+            if (counts is not null)
+            {
+                rows = [.. rows.Where((_, place) => counts[teachers[place]])];
+                teachers = [.. teachers.Where(teacher => counts[teacher])];
+            }
+
             Tensor counting = output.index_select(0, tensor(rows, ScalarType.Int64));
-            Tensor wanted = batch.Teachers.index_select(0, tensor(teachers, ScalarType.Int64));
-            total = total + nn.functional.smooth_l1_loss(counting, wanted) * (_options.FeatureWeight * weight);
-            predicted.Add(counting.to(_model.ProductType));
-            compared.Add(new DraftStepRows(teachers, (float)(weight / rows.Length)));
+            if (_model.PredictsFeatures)
+            {
+                Tensor wanted = batch.Teachers.index_select(0, tensor(teachers, ScalarType.Int64));
+                total = total + nn.functional.smooth_l1_loss(counting, wanted) * (_options.FeatureWeight * weight);
+            }
+
+            predicted.Add(counting);
+            compared.Add(new DraftStepRows(teachers, rowWeight));
         }
 
-        return total + DraftLossOperation.apply(cat(predicted), batch.Teachers.to(_model.ProductType), _model.LmHead, compared.ToArray(), parts);
+        (Tensor scored, Tensor lmHead) = _model.Scoring(cat(predicted));
+        return total + DraftLossOperation.apply(scored, batch.Teachers.to(_model.ProductType), _model.TeacherLmHead, lmHead, compared.ToArray(), parts);
     }
 
     /// <summary>Writes the checkpoint and the export.</summary>

@@ -7,15 +7,16 @@ using static TorchSharp.torch;
 namespace AdaEagle.Training.Eagle;
 
 /// <summary>
-/// Answers packed one after the other for a step. Row i of an answer is the pair (f_i, t_(i+1)), i = 0 … n - 3; its teacher is f_(i+1). Steps k >= 1
+/// Answers packed one after the other for a step. Row i of an answer is the pair (state at i, t_(i+1)), i = 0 … n - 3, the state being the feature f_i or the
+/// boundaries there; its teacher is f_(i+1). Steps k >= 1
 /// have rows for i >= P only (P the prompt's length): the first root's pair is i = P - 1, so step k predicts something from i = P - 1 + k on.
 /// </summary>
 internal sealed class PackedBatch
 {
     public required int AnswerTokens { get; init; }
 
-    /// <summary>f_i F32 [pairs, hidden].</summary>
-    public required Tensor Features { get; init; }
+    /// <summary>What the head reads of the target: F32 [pairs, width].</summary>
+    public required Tensor States { get; init; }
 
     /// <summary>f_(i+1) of the rows i >= P - 1, F32 [teachers, hidden].</summary>
     public required Tensor Teachers { get; init; }
@@ -77,15 +78,17 @@ internal sealed class PackedAnswers
     private readonly (int Index, Answer Answer)[] _usable;
     private readonly int _rows;
     private readonly ulong _seed;
+    private readonly bool _boundaries;
     private (int Index, Answer Answer)[] _order = [];
     private long _epoch = -1;
 
     /// <param name="store">The answers.</param>
     /// <param name="rows">Pairs a batch, at most.</param>
     /// <param name="seed">Seed of the order.</param>
-    public PackedAnswers(AnswerStore store, int rows, int seed)
+    /// <param name="boundaries">True for the kept boundaries as states, side by side; otherwise states are the features.</param>
+    public PackedAnswers(AnswerStore store, int rows, int seed, bool boundaries = false)
     {
-        (_store, _rows, _seed) = (store, rows, (ulong)seed);
+        (_store, _rows, _seed, _boundaries) = (store, rows, (ulong)seed, boundaries);
         _usable = [.. store.Answers.Select((answer, index) => (Index: index, Answer: answer))
             .Where(item => item.Answer.Length >= 4 && item.Answer.Tokens.Length - 2 <= rows).OrderBy(item => item.Answer.Job)];
         if (_usable.Length == 0)
@@ -117,28 +120,31 @@ internal sealed class PackedAnswers
         }
     }
 
-    /// <summary>Mean of the features [hidden], and the root mean square of all their elements, from some answers.</summary>
-    public (float[] Mean, double Scale) FeatureStatistics()
+    /// <summary>Mean of the features [hidden], and the root mean squares of the elements of features and of each kept boundary, from some answers.</summary>
+    public (float[] Mean, double[] Scales) Statistics()
     {
-        int hidden = _store.Settings.HiddenSize;
-        double[] sums = new double[hidden];
-        double squares = 0;
+        (int hidden, int width) = (_store.Settings.HiddenSize, _store.Settings.RowWidth);
+        double[] sums = new double[hidden], squares = new double[width / hidden];
         long count = 0;
         foreach ((int index, Answer answer) in _usable.Take(128))
         {
-            ushort[] features = new ushort[(answer.Tokens.Length - 1) * hidden];
-            _store.ReadFeatures(index, features);
-            for (int i = 0; i < features.Length; i++)
+            ushort[] kept = new ushort[(answer.Tokens.Length - 1) * width];
+            _store.ReadRows(index, kept);
+            for (int i = 0; i < kept.Length; i++)
             {
-                float value = Formats.FloatConversion.FromBF16(features[i]);
-                sums[i % hidden] += value;
-                squares += value * value;
+                float value = Formats.FloatConversion.FromBF16(kept[i]);
+                int column = i % width;
+                squares[column / hidden] += value * value;
+                if (column < hidden)
+                {
+                    sums[column] += value;
+                }
             }
 
-            count += features.Length;
+            count += answer.Tokens.Length - 1;
         }
 
-        return ([.. sums.Select(sum => (float)(sum * hidden / count))], Math.Sqrt(squares / count));
+        return ([.. sums.Select(sum => (float)(sum / count))], [.. squares.Select(sum => Math.Sqrt(sum / (count * hidden)))]);
     }
 
     private (int Index, Answer Answer) At(long number)
@@ -155,9 +161,10 @@ internal sealed class PackedAnswers
 
     private PackedBatch Pack(List<(int Index, Answer Answer)> chosen, int pairs)
     {
-        int hidden = _store.Settings.HiddenSize, pair = 0, chainRow = 0, teacher = 0;
+        int hidden = _store.Settings.HiddenSize, width = _store.Settings.RowWidth, pair = 0, chainRow = 0, teacher = 0;
+        (int from, int stateWidth) = _boundaries ? (hidden, width - hidden) : (0, hidden);
         int teachers = chosen.Sum(item => item.Answer.Length - 1);
-        float[] features = new float[pairs * hidden], taught = new float[teachers * hidden];
+        float[] states = new float[pairs * stateWidth], taught = new float[teachers * hidden];
         long[] tokens = new long[pairs];
         var spans = new PackedSpan[chosen.Count];
         var chainSpans = new PackedSpan[chosen.Count];
@@ -167,12 +174,16 @@ internal sealed class PackedAnswers
         {
             (int index, Answer answer) = chosen[number];
             int rows = answer.Tokens.Length - 2, first = answer.PromptLength;
-            Array.Resize(ref stored, (rows + 1) * hidden);
-            _store.ReadFeatures(index, stored);
-            Widen(stored.AsSpan(0, rows * hidden), features.AsSpan(pair * hidden));
-            Widen(stored.AsSpan(first * hidden), taught.AsSpan(teacher * hidden));
+            Array.Resize(ref stored, (rows + 1) * width);
+            _store.ReadRows(index, stored);
+            for (int row = first; row <= rows; row++)
+            {
+                Widen(stored.AsSpan(row * width, hidden), taught.AsSpan((teacher + row - first) * hidden));
+            }
+
             for (int row = 0; row < rows; row++)
             {
+                Widen(stored.AsSpan((row * width) + from, stateWidth), states.AsSpan((pair + row) * stateWidth));
                 tokens[pair + row] = answer.Tokens[row + 1];
             }
 
@@ -185,7 +196,7 @@ internal sealed class PackedAnswers
         return new PackedBatch
         {
             AnswerTokens = teachers,
-            Features = tensor(features).reshape(pairs, hidden),
+            States = tensor(states).reshape(pairs, stateWidth),
             Teachers = tensor(taught).reshape(teachers, hidden),
             Tokens = tokens,
             Spans = spans,

@@ -74,7 +74,8 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
                 while (lanes.Count < Lanes && next() is { } answer)
                 {
                     StepLog? log = stepTemperatures is null ? null : new StepLog(target, answer, stepTemperatures);
-                    var lane = new Lane(answer, RootCount(answer, maxDraft), Features(engine, rows, answer, log), runner.CreateCache(answer.Tokens.Length + maxDraft), log);
+                    KvCache cache = runner.CreateCache(answer.Tokens.Length + maxDraft);
+                    var lane = new Lane(answer, RootCount(answer, maxDraft), Read(engine, rows, answer, log), cache, runner.HiddenSize, log);
                     lane.Prefill(runner, rows);
                     lanes.Add(lane);
                 }
@@ -103,11 +104,15 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
         }
     }
 
-    /// <summary>The target's features of all tokens but the last, whose feature no draft needs; the log is told of the distributions that gave the answer.</summary>
-    private static float[] Features(LlamaTarget engine, PassRows rows, Answer answer, StepLog? log)
+    /// <summary>
+    /// The target's features, and what the head reads of it, at all tokens but the last, which no draft needs; one array where they are the same. The log is told
+    /// of the distributions that gave the answer.
+    /// </summary>
+    private (float[] Features, float[] States) Read(LlamaTarget engine, PassRows rows, Answer answer, StepLog? log)
     {
-        int count = answer.Tokens.Length - 1, hidden = engine.HiddenSize;
-        float[] features = new float[count * hidden];
+        int count = answer.Tokens.Length - 1, hidden = engine.HiddenSize, width = head.InputWidth;
+        float[] features = new float[count * hidden], states = head.Inputs.Boundaries.Count > 0 ? new float[count * width] : features;
+        PassRequest request = head.Inputs.In(PassRequest.FeaturesOnly);
         using KvCache cache = engine.CreateCache(count);
         for (int done = 0; done < count;)
         {
@@ -119,7 +124,7 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
             }
 
             int logitsFrom = log is null ? int.MaxValue : Math.Max(answer.PromptLength - 1 - done, 0);
-            engine.Forward(rows, logitsFrom < chunk ? new PassRequest { LogitsFrom = logitsFrom } : PassRequest.FeaturesOnly);
+            engine.Forward(rows, logitsFrom < chunk ? request with { LogitsFrom = logitsFrom } : request);
             cache.CommitFirst(chunk);
             for (int i = 0; i < chunk; i++)
             {
@@ -128,13 +133,18 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
                 {
                     log!.Notice(done + i, engine.Logits(i));
                 }
+
+                if (states != features)
+                {
+                    head.Inputs.At(engine, i, states.AsSpan((done + i) * width, width));
+                }
             }
 
             done += chunk;
         }
 
         rows.Clear();
-        return features;
+        return (features, states);
     }
 
     /// <summary>A draft from the next root of every lane.</summary>
@@ -146,18 +156,18 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
             lane.StagePair(runner, rows);
         }
 
-        runner.Forward(rows, rows.Active);
+        runner.ForwardCommitted(rows, rows.Active);
         Lane[] drafting = [.. lanes];
         for (int depth = 1; ; depth++)
         {
             var going = new List<Lane>();
             for (int row = 0; row < drafting.Length; row++)
             {
-                int token = runner.ArgMax(row);
-                float logit = runner.Logits(row)[token];
+                int best = runner.ArgMax(row);
+                float logit = runner.Logits(row)[best];
                 Lane lane = drafting[row];
-                bool fits = lane.Take(token, wholeDrafts || lane.Log is not null ? logit - runner.LogSumExp(row, logit) : 0);
-                lane.Log?.Step(runner.Logits(row), runner.Output(row), lane.Sum, lane.Expected);
+                bool fits = lane.Take(head.TargetToken(best), wholeDrafts || lane.Log is not null ? logit - runner.LogSumExp(row, logit) : 0);
+                lane.Log?.Step(head, runner.Logits(row), runner.Output(row), lane.Sum, lane.Expected);
                 if (depth < maxDraft && (fits || wholeDrafts || lane.Log is { IsSampled: true }))
                 {
                     runner.Output(row).CopyTo(drafting[row].Output);
@@ -203,7 +213,7 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
         rows.Clear();
     }
 
-    private sealed class Lane(Answer answer, int rootCount, float[] features, KvCache cache, StepLog? log) : IDisposable
+    private sealed class Lane(Answer answer, int rootCount, (float[] Features, float[] States) read, KvCache cache, int outputWidth, StepLog? log) : IDisposable
     {
         private readonly List<RunRoot> _roots = [];
         private readonly List<float> _sums = [];
@@ -211,7 +221,7 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
 
         public Answer Answer => answer;
 
-        public float[] Features => features;
+        public float[] Features => read.Features;
 
         public StepLog? Log => log;
 
@@ -225,14 +235,13 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
 
         public bool IsDone => _roots.Count == rootCount;
 
-        public float[] Output { get; } = new float[features.Length / (answer.Tokens.Length - 1)];
+        public float[] Output { get; } = new float[outputWidth];
 
         private int Root => answer.PromptLength + _roots.Count;
 
-        /// <summary>Commits the pairs of the prompt: (f_i, t_(i+1)) up to the one before the first root's.</summary>
+        /// <summary>Commits the pairs of the prompt: (state at i, t_(i+1)) up to the one before the first root's.</summary>
         public void Prefill(EagleHeadRunner runner, PassRows rows)
         {
-            int hidden = Output.Length;
             for (int done = 0; done < answer.PromptLength - 1;)
             {
                 int chunk = Math.Min(PrefillRows, answer.PromptLength - 1 - done);
@@ -240,10 +249,10 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
                 for (int i = 0; i < chunk; i++)
                 {
                     rows.Add(cache, answer.Tokens[done + i + 1], i - 1);
-                    features.AsSpan((done + i) * hidden, hidden).CopyTo(runner.FeatureInput(i));
+                    State(done + i).CopyTo(runner.TargetInput(i));
                 }
 
-                runner.Forward(rows, 0);
+                runner.ForwardCommitted(rows, 0);
                 cache.CommitFirst(chunk);
                 done += chunk;
             }
@@ -251,11 +260,11 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
             rows.Clear();
         }
 
-        /// <summary>The pair (f_j, t_(j+1)) whose output starts the draft.</summary>
+        /// <summary>The pair (state at j, t_(j+1)) whose output starts the draft.</summary>
         public void StagePair(EagleHeadRunner runner, PassRows rows)
         {
             int row = rows.Add(cache, answer.Tokens[Root]);
-            features.AsSpan((Root - 1) * Output.Length, Output.Length).CopyTo(runner.FeatureInput(row));
+            State(Root - 1).CopyTo(runner.TargetInput(row));
             (_drafted, _run, _lastRow) = (0, 0, -1);
             _sums.Clear();
         }
@@ -286,6 +295,12 @@ internal sealed class RunLengths(LlamaModel target, EagleHead head, int maxDraft
         {
             cache.Dispose();
             log?.Dispose();
+        }
+
+        private ReadOnlySpan<float> State(int position)
+        {
+            int width = read.States.Length / (answer.Tokens.Length - 1);
+            return read.States.AsSpan(position * width, width);
         }
     }
 }

@@ -40,7 +40,7 @@ internal sealed class StepLog(LlamaModel target, Answer answer, IReadOnlyList<fl
     }
 
     /// <summary>Notes a draft step; <paramref name="expected"/> is the answer's token there if the draft was right so far, otherwise -1.</summary>
-    public void Step(ReadOnlySpan<float> logits, ReadOnlySpan<float> output, float sum, int expected)
+    public void Step(EagleHead head, ReadOnlySpan<float> logits, ReadOnlySpan<float> output, float sum, int expected)
     {
         ReadOnlySpan<int> best = _top.Of(logits, Children);
         var signals = DraftSignals.Of(logits);
@@ -50,12 +50,12 @@ internal sealed class StepLog(LlamaModel target, Answer answer, IReadOnlyList<fl
         for (int rank = 0; rank < best.Length; rank++)
         {
             logProbabilities[rank] = logits[best[rank]] - normalizer;
-            truth[rank] = best[rank] == expected ? 1 : 0;
+            truth[rank] = head.TargetToken(best[rank]) == expected ? 1 : 0;
         }
 
         for (int rank = 0; rank < Children; rank++)
         {
-            _children.Add(rank < best.Length ? best[rank] : -1);
+            _children.Add(rank < best.Length ? head.TargetToken(best[rank]) : -1);
         }
 
         _steps.Add(new DraftStep(signals, sum, Read(logProbabilities), Read(truth)));

@@ -45,6 +45,9 @@ public sealed record Eagle3Config
     /// <summary>True if the layout is speculators'.</summary>
     public bool Speculators { get; init; }
 
+    /// <summary>The boundaries that the reference reads of a target of <paramref name="layers"/> layers: 2, L/2, L-3; those below 0 are none.</summary>
+    public static int[] DefaultBoundaries(int layers) => [2, layers / 2, layers - 3];
+
     /// <summary>Null where a configuration has none of the keys.</summary>
     internal static Eagle3Config? Read(JsonConfig json)
     {
@@ -68,7 +71,7 @@ public sealed record Eagle3Config
             NormBeforeFc = json.Flag("norm_before_fc") ?? false,
             FcNorm = json.Flag("fc_norm") ?? false,
             NormOutput = json.Flag("norm_output"),
-            UseBoundaries = json.Flag("use_aux_hidden_state") ?? eagle?.Flag("use_aux_hidden_state") ?? true,
+            UseBoundaries = (json.Flag("use_aux_hidden_state") ?? true) && (eagle?.Flag("use_aux_hidden_state") ?? true),
             Speculators = speculators,
         };
     }

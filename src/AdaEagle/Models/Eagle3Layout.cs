@@ -17,9 +17,6 @@ internal static class Eagle3Layout
     public static bool IsThatOf(ITensorSource source, ModelConfig config) =>
         config.Eagle3 is not null || source.Tensors.Keys.Any(name => name.Contains("midlayer.", StringComparison.Ordinal) || s_maps.Contains(name));
 
-    /// <summary>The boundaries that the reference reads of a target of <paramref name="layers"/> layers: 2, L/2, L-3; those below 0 are none.</summary>
-    public static int[] DefaultBoundaries(int layers) => [2, layers / 2, layers - 3];
-
     /// <exception cref="ModelFormatException">It is no such head for this target, or asks for something that is not supported.</exception>
     public static EagleHead Load(ModelConfig config, string configFile, WeightLoader loader, LlamaModel target)
     {
@@ -102,7 +99,7 @@ internal static class Eagle3Layout
 
     private static DrafterInputs Inputs(Eagle3Config eagle, string configFile, ModelConfig target)
     {
-        int[] boundaries = eagle.Boundaries ?? DefaultBoundaries(target.LayerCount);
+        int[] boundaries = eagle.Boundaries ?? Eagle3Config.DefaultBoundaries(target.LayerCount);
         foreach (int boundary in boundaries)
         {
             if (boundary < 0 || boundary > target.LayerCount)

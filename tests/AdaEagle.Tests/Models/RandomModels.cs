@@ -35,6 +35,23 @@ internal static class RandomModels
         };
     }
 
+    /// <summary>An EAGLE-3 head for it: any of the layout's variants, a part of the vocabulary or all of it, one layer or two.</summary>
+    public static ModelConfig Eagle3Head(Random random, ModelConfig target)
+    {
+        int norms = random.Next(3);
+        bool speculators = random.Next(2) == 0;
+        return Head(random, target) with
+        {
+            ModelType = Pick(random, "llama", "qwen3"), LayerCount = random.Next(1, 3), FcBias = null, HiddenSize = Pick(random, target.HiddenSize, 16, 21),
+            Eagle3 = new Eagle3Config
+            {
+                DraftVocabularySize = random.Next(3) == 0 ? null : random.Next(2, target.VocabularySize + 1),
+                TargetHiddenSize = target.HiddenSize, Boundaries = [.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => random.Next(target.LayerCount + 1))],
+                NormBeforeResidual = random.Next(2) == 0, NormBeforeFc = norms == 1, FcNorm = norms == 2, Speculators = speculators, NormOutput = speculators ? random.Next(2) == 0 : null,
+            },
+        };
+    }
+
     /// <summary>A number format.</summary>
     public static TensorType Type(Random random) => Pick(random, TensorType.F32, TensorType.BF16, TensorType.F16);
 

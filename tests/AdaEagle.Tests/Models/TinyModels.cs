@@ -16,7 +16,7 @@ internal static class TinyModels
     };
 
     /// <summary>
-    /// Writes a random model, and where <paramref name="head"/> is given an EAGLE-1 head beside it; returns the folder. With small weights the next
+    /// Writes a random model, and where <paramref name="head"/> is given an EAGLE head beside it, EAGLE-3 if it has that layout's keys; returns the folder. With small weights the next
     /// token hangs mostly on the last one; a head with <paramref name="mimicry"/> then passes its embedding on, as the target does, and is often right.
     /// </summary>
     public static string Write(ModelConfig config, int seed, TensorType type = TensorType.F32, ModelConfig? head = null, float scale = 0.35f, bool headEmbedding = false, float mimicry = 0)
@@ -34,7 +34,10 @@ internal static class TinyModels
         WriteModel(folder, config, LlamaTensors(config, random, type, scale));
         if (head is not null)
         {
-            WriteModel(Path.Combine(folder, "eagle"), head, HeadTensors(head, random, type, scale, headEmbedding, mimicry));
+            IEnumerable<TensorData> tensors = head.Eagle3 is null
+                ? HeadTensors(head, random, type, scale, headEmbedding, mimicry)
+                : Eagle3Tensors(head, config, random, type, scale, headEmbedding);
+            WriteModel(Path.Combine(folder, "eagle"), head, tensors);
         }
     }
 
@@ -141,12 +144,56 @@ internal static class TinyModels
         }
     }
 
-    private static IEnumerable<TensorData> LayerTensors(ModelConfig config, string prefix, Random random, TensorType type, float scale, bool inputNorm)
+    private static IEnumerable<TensorData> Eagle3Tensors(ModelConfig head, ModelConfig target, Random random, TensorType type, float scale, bool embedding)
+    {
+        Eagle3Config eagle = head.Eagle3!;
+        int boundaries = eagle.Boundaries?.Length ?? 3, state = target.HiddenSize, proposed = eagle.DraftVocabularySize ?? head.VocabularySize;
+        yield return Tensor("fc.weight", random, type, scale, head.HiddenSize, boundaries * state);
+        if (eagle.NormBeforeFc)
+        {
+            yield return Norm("input_norm.weight", random, type, boundaries * state);
+        }
+
+        for (int i = 0; i < boundaries && eagle.FcNorm; i++)
+        {
+            yield return Norm($"fc_norm.{i}.weight", random, type, state);
+        }
+
+        for (int layer = 0; layer < head.LayerCount; layer++)
+        {
+            string prefix = layer > 0 || eagle.Speculators ? $"layers.{layer}." : "midlayer.";
+            foreach (TensorData tensor in LayerTensors(head, prefix, random, type, scale, inputNorm: true, stateNorm: layer == 0))
+            {
+                yield return tensor;
+            }
+        }
+
+        yield return Norm("norm.weight", random, type, head.HiddenSize);
+        yield return Tensor("lm_head.weight", random, type, 2 * scale, proposed, head.HiddenSize);
+        if (embedding || head.HiddenSize != state)
+        {
+            yield return Tensor("embed_tokens.weight", random, type, 1f, head.VocabularySize, head.HiddenSize);
+        }
+
+        if (proposed < head.VocabularySize)
+        {
+            int[] tokens = [.. Enumerable.Range(0, head.VocabularySize).OrderBy(_ => random.Next()).Take(proposed).Order()];
+            yield return new TensorData("d2t", TensorType.I64, [proposed], System.Runtime.InteropServices.MemoryMarshal.AsBytes<long>([.. tokens.Select((token, rank) => (long)(token - rank))]).ToArray());
+            yield return new TensorData("t2d", TensorType.Bool, [head.VocabularySize], Enumerable.Range(0, head.VocabularySize).Select(token => (byte)(tokens.Contains(token) ? 1 : 0)).ToArray());
+        }
+    }
+
+    private static IEnumerable<TensorData> LayerTensors(ModelConfig config, string prefix, Random random, TensorType type, float scale, bool inputNorm, bool stateNorm = false)
     {
         int hidden = config.HiddenSize, query = config.HeadCount * config.HeadDimension, keyValue = config.KeyValueHeadCount * config.HeadDimension;
         if (inputNorm)
         {
             yield return Norm(prefix + "input_layernorm.weight", random, type, hidden);
+        }
+
+        if (stateNorm)
+        {
+            yield return Norm(prefix + "hidden_norm.weight", random, type, hidden);
         }
 
         if (inputNorm && config.ModelType == "qwen3")
@@ -159,9 +206,9 @@ internal static class TinyModels
         bool output = config.AttentionBias && config.ModelType is "llama" or "qwen3", mlp = config.MlpBias && config.ModelType == "llama";
         (string Name, int Rows, int Columns, bool Bias)[] matrices =
         [
-            ("self_attn.q_proj", query, hidden, queryKeyValue),
-            ("self_attn.k_proj", keyValue, hidden, queryKeyValue),
-            ("self_attn.v_proj", keyValue, hidden, queryKeyValue),
+            ("self_attn.q_proj", query, stateNorm ? 2 * hidden : hidden, queryKeyValue),
+            ("self_attn.k_proj", keyValue, stateNorm ? 2 * hidden : hidden, queryKeyValue),
+            ("self_attn.v_proj", keyValue, stateNorm ? 2 * hidden : hidden, queryKeyValue),
             ("self_attn.o_proj", hidden, query, output),
             ("mlp.gate_proj", config.IntermediateSize, hidden, mlp),
             ("mlp.up_proj", config.IntermediateSize, hidden, mlp),

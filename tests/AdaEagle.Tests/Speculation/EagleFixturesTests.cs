@@ -8,7 +8,7 @@ using AdaEagle.Speculation.Policies;
 
 namespace AdaEagle.Tests.Speculation;
 
-/// <summary>EAGLE-1 heads against EAGLE's own code: forward, chains, resynchronisation over whole generations, run lengths.</summary>
+/// <summary>EAGLE-1 and EAGLE-3 heads against EAGLE's own code: forward, chains, resynchronisation over whole generations, run lengths.</summary>
 public class EagleFixturesTests(ITestOutputHelper output)
 {
     [Fact]
@@ -142,8 +142,12 @@ public class EagleFixturesTests(ITestOutputHelper output)
     {
         int[] inputs = one.Ints("input_ids");
         int[] next = one.Ints("next_token_ids");
-        float[][] features = Features(fixture.Target, inputs);
+        (float[][] features, float[][] states) = TargetStates.Of(fixture.Head, inputs);
         FixtureNumbers.Close(one.Floats("target_features_last"), features[^1], $"{fixture.Name}: feature");
+        if (fixture.Head.IsEagle3)
+        {
+            FixtureNumbers.Close(one.Floats("aux_last"), states[^1], $"{fixture.Name}: boundaries");
+        }
 
         using var pool = new WorkerPool(1);
         using var runner = new EagleHeadRunner(fixture.Head, pool, inputs.Length);
@@ -152,10 +156,10 @@ public class EagleFixturesTests(ITestOutputHelper output)
         for (int i = 0; i < inputs.Length; i++)
         {
             rows.Add(cache, next[i], i - 1);
-            features[i].CopyTo(runner.FeatureInput(i));
+            states[i].CopyTo(runner.TargetInput(i));
         }
 
-        runner.Forward(rows, logitRows: 1);
+        runner.ForwardCommitted(rows, logitRows: 1);
         float[][] hidden = [.. one.GetProperty("head_hidden").EnumerateArray().Select(row => row.EnumerateArray().Select(value => value.GetSingle()).ToArray())];
         for (int i = 0; i < hidden.Length; i++)
         {
@@ -168,10 +172,10 @@ public class EagleFixturesTests(ITestOutputHelper output)
         drafter.Reset(inputs.Length, 0);
         for (int i = 0; i < inputs.Length; i++)
         {
-            drafter.Commit(features[i], next[i]);
+            drafter.Commit(states[i], next[i]);
         }
 
-        int[] ids = one.Ints("head_top8_draft_ids");
+        int[] ids = one.Ints("head_top8_target_ids");
         float[] probabilities = one.Floats("head_top8_logprobs");
         var best = new DraftTree(ids.Length);
         drafter.Expand(best, [new Expansion(-1, ids.Length)], DraftNeeds.LogProbabilities);
@@ -261,7 +265,7 @@ public class EagleFixturesTests(ITestOutputHelper output)
     {
         bool ended = fixture.Target.Config.EosTokens.Contains(output[^1]);
         int[] sequence = [.. prompt, .. output];
-        float[][] features = Features(fixture.Target, sequence);
+        (float[][] features, float[][] states) = TargetStates.Of(fixture.Head, sequence);
         using var pool = new WorkerPool(1);
         using var drafter = new EagleDrafter(fixture.Head, pool, most);
         drafter.Reset(sequence.Length, sequence[0]);
@@ -269,7 +273,7 @@ public class EagleFixturesTests(ITestOutputHelper output)
         var chains = new List<Chain>();
         for (int root = 1; root < sequence.Length; root++)
         {
-            drafter.Commit(features[root - 1], sequence[root]);
+            drafter.Commit(states[root - 1], sequence[root]);
             if (root < prompt.Length)
             {
                 continue;
@@ -310,28 +314,5 @@ public class EagleFixturesTests(ITestOutputHelper output)
         });
         Assert.Equal(recording.Output.Length - 1, root);
         Assert.Equal(recording.Output, actual);
-    }
-
-    private static float[][] Features(LlamaModel model, int[] tokens)
-    {
-        using var pool = new WorkerPool(1);
-        using var target = new LlamaTarget(model, pool);
-        using KvCache cache = target.CreateCache(tokens.Length);
-        var rows = new PassRows(target.MaxRows);
-        var features = new List<float[]>();
-        foreach (int[] chunk in tokens.Chunk(target.MaxRows))
-        {
-            rows.Clear();
-            for (int i = 0; i < chunk.Length; i++)
-            {
-                rows.Add(cache, chunk[i], i - 1);
-            }
-
-            target.Forward(rows, PassRequest.FeaturesOnly);
-            cache.CommitFirst(chunk.Length);
-            features.AddRange(Enumerable.Range(0, chunk.Length).Select(row => target.Feature(row).ToArray()));
-        }
-
-        return [.. features];
     }
 }

@@ -29,8 +29,10 @@ public class SpeculationEqualsPlainTests(ITestOutputHelper output)
         var random = new Random(1000 + seed);
         ModelConfig config = RandomModels.Target(random);
         TensorType type = RandomModels.Type(random);
+        // Every third with an EAGLE-3 head.
+        ModelConfig head = seed % 3 == 2 ? RandomModels.Eagle3Head(random, config) : RandomModels.Head(random, config);
         using TinyPair pair = TinyModels.Load(
-            config, seed, type, RandomModels.Head(random, config), scale: RandomModels.Pick(random, 0.1f, 0.2f, 0.5f), headEmbedding: random.Next(2) == 0, mimicry: random.Next(3));
+            config, seed, type, head, scale: RandomModels.Pick(random, 0.1f, 0.2f, 0.5f), headEmbedding: random.Next(2) == 0, mimicry: random.Next(3));
         using LdlpWeights predictor = TinyPredictors.Load(pair.Target, seed);
         using var length = new DraftLengthPredictor(predictor);
         using var pool = new WorkerPool(seed == 7 ? 2 : 1);
@@ -58,15 +60,17 @@ public class SpeculationEqualsPlainTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData(1, 100)]
-    [InlineData(2, 130)]
-    [InlineData(3, 300)]
-    [InlineData(4, 560)]
-    public void Long_prompts_and_the_end_of_the_context_change_nothing(int seed, int promptLength)
+    [InlineData(1, 100, false)]
+    [InlineData(2, 130, false)]
+    [InlineData(3, 300, false)]
+    [InlineData(4, 560, false)]
+    [InlineData(5, 130, true)]
+    [InlineData(6, 560, true)]
+    public void Long_prompts_and_the_end_of_the_context_change_nothing(int seed, int promptLength, bool eagle3)
     {
         var random = new Random(seed);
         ModelConfig config = RandomModels.Target(random, vocabulary: 7);
-        using TinyPair pair = TinyModels.Load(config, seed, TensorType.BF16, RandomModels.Head(random, config), scale: 0.2f, mimicry: 1);
+        using TinyPair pair = TinyModels.Load(config, seed, TensorType.BF16, eagle3 ? RandomModels.Eagle3Head(random, config) : RandomModels.Head(random, config), scale: 0.2f, mimicry: 1);
         using var pool = new WorkerPool(1);
         using var target = new LlamaTarget(pair.Target, pool);
         using var eagle = new EagleDrafter(pair.Head, pool, MaxDraft);

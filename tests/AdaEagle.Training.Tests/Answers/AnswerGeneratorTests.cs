@@ -35,9 +35,9 @@ public class AnswerGeneratorTests
         using var small = new SmallTarget();
         int hidden = small.Target.Model.Config.HiddenSize;
 
-        foreach ((Answer answer, ushort[] features) in small.Answer(small.Settings(20, features: true), SmallTarget.Jobs(30), threads: 1, [7]))
+        foreach ((Answer answer, ushort[] features) in small.Answer(small.Settings(20, features: true) with { Boundaries = "2,0" }, SmallTarget.Jobs(30), threads: 1, [7]))
         {
-            Assert.Equal((answer.Tokens.Length - 1) * hidden, features.Length);
+            Assert.Equal((answer.Tokens.Length - 1) * 3 * hidden, features.Length);
             using var target = new LlamaTarget(small.Target.Model);
             using KvCache cache = target.CreateCache(answer.Tokens.Length);
             var rows = new PassRows(answer.Tokens.Length);
@@ -46,10 +46,11 @@ public class AnswerGeneratorTests
                 rows.Add(cache, answer.Tokens[i], i - 1);
             }
 
-            target.Forward(rows, PassRequest.FeaturesOnly);
+            target.Forward(rows, new PassRequest { Boundaries = [0, 2] });
             for (int i = 0; i + 1 < answer.Tokens.Length; i++)
             {
-                Assert.Equal(target.Feature(i).ToArray().Select(FloatConversion.ToBF16), features[(i * hidden)..((i + 1) * hidden)]);
+                float[] expected = [.. target.Feature(i), .. target.Boundary(2, i), .. target.Boundary(0, i)];
+                Assert.Equal(expected.Select(FloatConversion.ToBF16), features[(i * 3 * hidden)..((i + 1) * 3 * hidden)]);
             }
         }
     }

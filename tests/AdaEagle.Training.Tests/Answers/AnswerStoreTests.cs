@@ -17,7 +17,7 @@ public sealed class AnswerStoreTests : IDisposable
         Assert.Equal(Settings, store.Settings);
         Assert.Equal(Enumerable.Range(0, 3).Select(Example), store.Answers, Same);
         ushort[] features = new ushort[4];
-        store.ReadFeatures(2, features);
+        store.ReadRows(2, features);
         Assert.Equal(Features(2).Take(4), features);
     }
 
@@ -43,7 +43,7 @@ public sealed class AnswerStoreTests : IDisposable
         using AnswerStore again = AnswerStore.Open(_folder, Settings);
         Assert.Equal(Enumerable.Range(0, 4).Select(Example), again.Answers, Same);
         ushort[] features = new ushort[Features(3).Length];
-        again.ReadFeatures(3, features);
+        again.ReadRows(3, features);
         Assert.Equal(Features(3), features);
     }
 

@@ -33,11 +33,16 @@ public sealed class SmokeRunTests : IDisposable
             "--max-tokens", "40", "--width", "16", "--step-width", "16", "--epochs", "4", "--k-max", "6", "--sampled", "0.3", "--temperature", "0.8", "--step-temperatures", "0.6", "1",
             "--scalar", predictor, "--out", At("survival"));
         CheckSurvival(survival);
+        string third = Run("eagle", "--head", "eagle3", "--draft-vocabulary", "128", "--boundaries", "0,1,2", "--target", target, "--corpus", corpus, "--answers", "250", "--max-tokens", "40",
+            "--steps", "160", "--batch", "1024", "--heads", "2", "--kv-heads", "1", "--ffn", "128", "--unroll", "2", "--products", "f32", "--out", At("eagle3"));
 
         double[] losses = [.. new TrainingLog(At("eagle/log.jsonl"), long.MaxValue).Entries.Select(entry => entry.Loss)];
         Assert.True(losses[^1] < 0.6 * losses[0], $"The head's loss went from {losses[0]} to {losses[^1]}.");
         Assert.True(File.Exists(At("eagle/loss.png")) && File.Exists(At("ldlp/loss.png")));
         Assert.True(AcceptanceAtFirst(target, head, dev) > 0.3);
+        losses = [.. new TrainingLog(At("eagle3/log.jsonl"), long.MaxValue).Entries.Select(entry => entry.Loss)];
+        Assert.True(losses[^1] < 0.6 * losses[0], $"The EAGLE-3 head's loss went from {losses[0]} to {losses[^1]}.");
+        Assert.True(AcceptanceAtFirst(target, third, dev) > 0.3);
 
         using JsonDocument report = JsonDocument.Parse(File.ReadAllBytes(At("ldlp/report.json")));
         Assert.Equal(2, report.RootElement.GetProperty("tried").GetArrayLength());
@@ -60,9 +65,14 @@ public sealed class SmokeRunTests : IDisposable
         }
 
         Assert.True(accepted > 0);
+        CopyTarget(target);
         Assert.Contains("another target", Fail("eagle", "--target", At("target/other"), "--corpus", corpus, "--steps", "1", "--resume", "--out", At("eagle")), StringComparison.Ordinal);
         Assert.Contains("--resume", Fail("eagle", "--target", target, "--corpus", corpus, "--steps", "1", "--out", At("eagle")), StringComparison.Ordinal);
         Run("eagle", "--target", target, "--corpus", corpus, "--answers-from", At("eagle/answers"), "--steps", "2", "--resume", "--batch", "1024", "--out", At("eagle"));
+        Assert.Contains("--for-eagle3", Fail(
+            "eagle", "--head", "eagle3", "--boundaries", "0,1,2", "--target", target, "--corpus", corpus, "--answers-from", At("eagle/answers"), "--steps", "2", "--out", At("none")), StringComparison.Ordinal);
+        Run("eagle", "--target", target, "--corpus", corpus, "--answers-from", At("eagle3/answers"), "--steps", "2", "--resume", "--batch", "1024", "--out", At("eagle3"));
+        Assert.Equal(162, EagleFiles.Describe(At("eagle3/checkpoint.safetensors")).State.Step);
         Assert.Equal(162, EagleFiles.Describe(At("eagle/checkpoint.safetensors")).State.Step);
         Assert.Contains("from 1 to 6", Fail("ldlp", "--target", target, "--head", head, "--corpus", corpus, "--k-max", "6", "--longest-prediction", "7", "--out", At("ldlp")), StringComparison.Ordinal);
         Assert.Contains("above 1", Fail("ldlp", "--target", target, "--head", head, "--corpus", corpus, "--lambda", "0.5", "--out", At("ldlp")), StringComparison.Ordinal);
@@ -83,7 +93,6 @@ public sealed class SmokeRunTests : IDisposable
     private double AcceptanceAtFirst(string folder, string head, string dev)
     {
         using AnsweringTarget target = AnsweringTarget.Load(folder);
-        CopyTarget(folder);
         using AnswerStore answers = AnswerStore.Open(At("eagle/validation"));
         using Models.EagleHead loaded = Models.EagleHead.Load(head, target.Model);
         return Acceptance.Measure(target.Model, loaded, [.. answers.Answers], 6, 2).Single(row => row.Text == "all").Conditional[0];
