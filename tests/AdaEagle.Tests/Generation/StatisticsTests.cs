@@ -89,7 +89,7 @@ public class StatisticsTests
         {
         }
 
-        public void Commit(ReadOnlySpan<float> feature, int nextToken) => clock.Advance(1);
+        public void Commit(ReadOnlySpan<float> state, int nextToken) => clock.Advance(1);
 
         public void Expand(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs)
         {

@@ -25,7 +25,7 @@ internal sealed class ScriptedDrafter(int[] prompt, Func<int, int> propose) : ID
         _next.Clear();
     }
 
-    public void Commit(ReadOnlySpan<float> feature, int nextToken)
+    public void Commit(ReadOnlySpan<float> state, int nextToken)
     {
         _next.Add(nextToken);
         if (_next.Count < prompt.Length)

@@ -127,7 +127,7 @@ internal sealed class ScriptedTreeDrafter(int[] prompt, int[] recorded, int voca
 
     public void Reset(int capacity, int firstToken) => _committed = 0;
 
-    public void Commit(ReadOnlySpan<float> feature, int nextToken) => _committed++;
+    public void Commit(ReadOnlySpan<float> state, int nextToken) => _committed++;
 
     public void Expand(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs)
     {

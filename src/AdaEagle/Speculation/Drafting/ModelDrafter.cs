@@ -78,7 +78,7 @@ public sealed class ModelDrafter : IDrafter
     }
 
     /// <inheritdoc/>
-    public void Commit(ReadOnlySpan<float> feature, int nextToken) => Add(nextToken);
+    public void Commit(ReadOnlySpan<float> state, int nextToken) => Add(nextToken);
 
     /// <inheritdoc/>
     public void Expand(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs)

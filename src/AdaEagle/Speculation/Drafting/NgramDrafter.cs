@@ -59,7 +59,7 @@ public sealed class NgramDrafter : IDrafter
     }
 
     /// <inheritdoc/>
-    public void Commit(ReadOnlySpan<float> feature, int nextToken) => _tokens[_count++] = nextToken;
+    public void Commit(ReadOnlySpan<float> state, int nextToken) => _tokens[_count++] = nextToken;
 
     /// <inheritdoc/>
     public void Expand(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs)
