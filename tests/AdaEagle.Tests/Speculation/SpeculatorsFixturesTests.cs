@@ -70,7 +70,7 @@ public class SpeculatorsFixturesTests(ITestOutputHelper output)
         int[] tokens = one.Ints("row_tokens");
         (_, float[][] states) = TargetStates.Of(head, one.Ints("prompt_ids"));
         using var pool = new WorkerPool(1);
-        using var runner = new EagleHeadRunner(head, pool, tokens.Length);
+        using var runner = new EagleHeadRunner(head, pool, tokens.Length + 8);
         using KvCache cache = runner.CreateCache(tokens.Length + 8);
         var rows = new PassRows(tokens.Length + 8);
         for (int i = 0; i < tokens.Length; i++)
