@@ -32,7 +32,7 @@ internal sealed class Comparison(string model, Settings settings, IReadOnlyList<
         using PeerProcess theirs = Choose(positions);
         note($"{Path.GetFileName(model)}: {ours.Description}; {Path.GetFileName(theirs.Harness)}, {theirs.Description}");
         (int prompts, int tokens) = settings.Full ? _wholeCheck : _glance;
-        GreedyResult greedy = GreedyCheck.Run(model, ours, theirs, prompts, tokens);
+        GreedyResult greedy = GreedyCheck.Run(model, ours, theirs, prompts, tokens, () => clock.Elapsed < settings.Limit / 4);
         note($"  {greedy.Text}");
 
         double stream = ours.Stream();

@@ -37,13 +37,20 @@ internal static class GreedyCheck
     /// <param name="theirs">llama.cpp.</param>
     /// <param name="prompts">How many prompts, twenty at most.</param>
     /// <param name="tokens">By how many tokens each is continued.</param>
-    public static GreedyResult Run(string path, AdaEagleEngine ours, PeerProcess theirs, int prompts, int tokens)
+    /// <param name="goesOn">Asked before each prompt but the first few: a large model's random weights need no more of it.</param>
+    public static GreedyResult Run(string path, AdaEagleEngine ours, PeerProcess theirs, int prompts, int tokens, Func<bool> goesOn)
     {
-        int equal = 0;
+        const int Fewest = 4;
+        int equal = 0, done = 0;
         double? largest = null;
-        int[][] all = [.. Prompts(path).Take(prompts)];
-        foreach (int[] prompt in all)
+        foreach (int[] prompt in Prompts(path).Take(prompts))
         {
+            if (done >= Fewest && !goesOn())
+            {
+                break;
+            }
+
+            done++;
             int[] a = ours.Greedy(prompt, tokens);
             int[] b = theirs.Greedy(prompt, tokens);
             int same = a.Zip(b).TakeWhile(pair => pair.First == pair.Second).Count();
@@ -57,7 +64,7 @@ internal static class GreedyCheck
             largest = Math.Max(largest ?? 0, logits[0] - logits[1]);
         }
 
-        return new GreedyResult(Path.GetFileNameWithoutExtension(path), all.Length, tokens, equal, largest);
+        return new GreedyResult(Path.GetFileNameWithoutExtension(path), done, tokens, equal, largest);
     }
 
     private static IEnumerable<int[]> Prompts(string path)
