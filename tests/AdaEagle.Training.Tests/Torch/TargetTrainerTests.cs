@@ -158,13 +158,20 @@ public class TargetTrainerTests
     }
 
     [Fact]
-    public void A_file_that_is_no_training_checkpoint_is_refused()
+    public void Weights_without_a_run_begin_one_where_their_config_lies_beside_them()
     {
         using var run = new SmallRun();
         run.Train("a", 1, 0);
 
         string weights = Path.Combine(run.Folder, "a", "export", "model.safetensors");
-        Assert.Contains("no training run", Assert.Throws<ModelFormatException>(() => TrainingCheckpoint.Describe(weights)).Message, StringComparison.Ordinal);
+        (ModelConfig config, TrainingState state) = TrainingCheckpoint.Describe(weights, seed: 5);
+        Assert.Equal((run.Config.LayerCount, 0, 5), (config.LayerCount, state.Step, state.Seed));
+        run.Train("continued", 1, 0, weights);
+        Assert.NotEqual(Tensors(weights)["model.embed_tokens.weight"], Tensors(run.Checkpoint("continued"))["model.embed_tokens.weight"]);
+
+        string alone = Path.Combine(run.Folder, "alone.safetensors");
+        File.Copy(weights, alone);
+        Assert.Contains("no training run", Assert.Throws<ModelFormatException>(() => TrainingCheckpoint.Describe(alone)).Message, StringComparison.Ordinal);
         Assert.Contains("layers", Assert.Throws<ModelFormatException>(() => run.Train("b", 1, 0, run.Checkpoint("a"), run.Config with { LayerCount = 1 })).Message, StringComparison.Ordinal);
     }
 
