@@ -56,10 +56,9 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
     public static Lanes128 LoadHigh16(byte* pairs) =>
         new((Vector128.Load((uint*)pairs) & Vector128.Create(0xFFFF0000u)).AsSingle(), (Vector128.Load((uint*)pairs + 4) & Vector128.Create(0xFFFF0000u)).AsSingle(), (Vector128.Load((uint*)pairs + 8) & Vector128.Create(0xFFFF0000u)).AsSingle(), (Vector128.Load((uint*)pairs + 12) & Vector128.Create(0xFFFF0000u)).AsSingle());
 
-    // Exponent and mantissa move three bits down under a copied sign; 2^112 corrects the exponent's bias, subnormals too.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 WidenHalf(Lanes128 top16) =>
-        new((Vector128.ShiftRightArithmetic(top16._a.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector128.Create(5.192297e33f), (Vector128.ShiftRightArithmetic(top16._b.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector128.Create(5.192297e33f), (Vector128.ShiftRightArithmetic(top16._c.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector128.Create(5.192297e33f), (Vector128.ShiftRightArithmetic(top16._d.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector128.Create(5.192297e33f));
+        new(HalfPrecision.Widen(Vector128.ShiftRightArithmetic(top16._a.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))), HalfPrecision.Widen(Vector128.ShiftRightArithmetic(top16._b.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))), HalfPrecision.Widen(Vector128.ShiftRightArithmetic(top16._c.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))), HalfPrecision.Widen(Vector128.ShiftRightArithmetic(top16._d.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Add(Lanes128 left, Lanes128 right) =>

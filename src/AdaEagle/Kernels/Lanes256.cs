@@ -50,10 +50,9 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
     public static Lanes256 LoadHigh16(byte* pairs) =>
         new((Vector256.Load((uint*)pairs) & Vector256.Create(0xFFFF0000u)).AsSingle(), (Vector256.Load((uint*)pairs + 8) & Vector256.Create(0xFFFF0000u)).AsSingle());
 
-    // Exponent and mantissa move three bits down under a copied sign; 2^112 corrects the exponent's bias, subnormals too.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 WidenHalf(Lanes256 top16) =>
-        new((Vector256.ShiftRightArithmetic(top16._a.AsInt32(), 3) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector256.Create(5.192297e33f), (Vector256.ShiftRightArithmetic(top16._b.AsInt32(), 3) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector256.Create(5.192297e33f));
+        new(HalfPrecision.Widen(Vector256.ShiftRightArithmetic(top16._a.AsInt32(), 3) & Vector256.Create(unchecked((int)0x8FFFE000))), HalfPrecision.Widen(Vector256.ShiftRightArithmetic(top16._b.AsInt32(), 3) & Vector256.Create(unchecked((int)0x8FFFE000))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Add(Lanes256 left, Lanes256 right) =>

@@ -47,10 +47,9 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
     public static Lanes512 LoadHigh16(byte* pairs) =>
         new((Vector512.Load((uint*)pairs) & Vector512.Create(0xFFFF0000u)).AsSingle());
 
-    // Exponent and mantissa move three bits down under a copied sign; 2^112 corrects the exponent's bias, subnormals too.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 WidenHalf(Lanes512 top16) =>
-        new((Vector512.ShiftRightArithmetic(top16._a.AsInt32(), 3) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector512.Create(5.192297e33f));
+        new(HalfPrecision.Widen(Vector512.ShiftRightArithmetic(top16._a.AsInt32(), 3) & Vector512.Create(unchecked((int)0x8FFFE000))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Add(Lanes512 left, Lanes512 right) =>

@@ -38,12 +38,11 @@ internal readonly unsafe struct Register128 : IRegister<Register128>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Register128 Constant(int value) => new(Vector128.Create(value));
 
-    // As in Register512.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Register128 LoadHalves(byte* source)
     {
         Vector128<int> top = Vector128.WidenLower(Vector128.CreateScalar(*(long*)source).AsInt16()) << 13;
-        return new(((top & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector128.Create(5.192297e33f)).AsInt32());
+        return new(HalfPrecision.Widen(top & Vector128.Create(unchecked((int)0x8FFFE000))).AsInt32());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

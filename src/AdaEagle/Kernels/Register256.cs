@@ -37,12 +37,11 @@ internal readonly unsafe struct Register256 : IRegister<Register256>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Register256 Constant(int value) => new(Vector256.Create(value));
 
-    // As in Register512.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Register256 LoadHalves(byte* source)
     {
         Vector256<int> top = Avx2.ConvertToVector256Int32(Vector128.Load((short*)source)) << 13;
-        return new(((top & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector256.Create(5.192297e33f)).AsInt32());
+        return new(HalfPrecision.Widen(top & Vector256.Create(unchecked((int)0x8FFFE000))).AsInt32());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

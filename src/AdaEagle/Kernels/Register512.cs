@@ -37,12 +37,11 @@ internal readonly unsafe struct Register512 : IRegister<Register512>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Register512 Constant(int value) => new(Vector512.Create(value));
 
-    // Exponent and mantissa move three bits down under a copied sign; 2^112 corrects the exponent's bias, subnormals too.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Register512 LoadHalves(byte* source)
     {
         Vector512<int> top = Avx512F.ConvertToVector512Int32(Vector256.Load((short*)source)) << 13;
-        return new(((top & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector512.Create(5.192297e33f)).AsInt32());
+        return new(HalfPrecision.Widen(top & Vector512.Create(unchecked((int)0x8FFFE000))).AsInt32());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -9,8 +9,9 @@ namespace AdaEagle.Speculation.Policies;
 /// verify siblings of the chain's tokens beside them; <c>auto:chain</c> does without siblings. Keep it for as long as the run: it learns.
 /// </summary>
 /// <remarks>
-/// Rounds of set lengths at the start, and one in <see cref="ProbeEvery"/> later, measure what would otherwise never be known; with frozen costs there are
-/// none, and decisions depend on the decoded tokens alone.
+/// Rounds of set lengths, several at the start and one in <see cref="ProbeEvery"/> later, measure what would otherwise never be known; with frozen costs there
+/// are none, and decisions depend on the decoded tokens alone. The very first rounds are not measured: code is still being compiled in them, and a
+/// length that looked dear then would not be tried again for long.
 /// </remarks>
 public sealed class AutoPolicy : IDraftPolicy
 {
@@ -24,6 +25,8 @@ public sealed class AutoPolicy : IDraftPolicy
     public const int UsualMaxDraft = 8;
 
     private const int ProbeEvery = 128;
+    private const int EarlyProbeEvery = 8;
+    private const int EarlyRounds = 256;
 
     /// <summary>rho is a mean over about so many rounds.</summary>
     private const double RateMemory = 1000;
@@ -197,10 +200,14 @@ public sealed class AutoPolicy : IDraftPolicy
         long now = _clock.GetTimestamp();
         double overhead = _lastRound == 0 ? double.NaN : _clock.GetElapsedTime(_lastRound, now).TotalSeconds - round.DraftSeconds - round.VerifySeconds;
         _lastRound = now;
-        Costs.Observe(round.DraftPasses, round.DraftSeconds, round.Drafted + 1, round.VerifySeconds, overhead);
-        const double Kept = 1 - (1 / RateMemory);
-        _emitted = (_emitted * Kept) + round.Accepted + 1;
-        _seconds = (_seconds * Kept) + Costs.Round(round.DraftPasses, round.Drafted + 1);
+        if (_rounds > s_start.Length || Costs.IsFrozen)
+        {
+            Costs.Observe(round.DraftPasses, round.DraftSeconds, round.Drafted + 1, round.VerifySeconds, overhead);
+            const double Kept = 1 - (1 / RateMemory);
+            _emitted = (_emitted * Kept) + round.Accepted + 1;
+            _seconds = (_seconds * Kept) + Costs.Round(round.DraftPasses, round.Drafted + 1);
+        }
+
         _accepted = round.Accepted;
         _learned.Fade();
         _planCalibration.Fade();
@@ -216,7 +223,9 @@ public sealed class AutoPolicy : IDraftPolicy
             return -1;
         }
 
-        int length = _rounds < s_start.Length ? s_start[_rounds] : _rounds % ProbeEvery == 0 ? s_probes[_rounds / ProbeEvery % s_probes.Length] : -1;
+        // Twice the start: unmeasured, then measured.
+        int every = _rounds < EarlyRounds ? EarlyProbeEvery : ProbeEvery;
+        int length = _rounds < 2 * s_start.Length ? s_start[_rounds % s_start.Length] : _rounds % every == 0 ? s_probes[_rounds / every % s_probes.Length] : -1;
         return Math.Min(length, _longest);
     }
 
