@@ -12,7 +12,6 @@ internal sealed class BenchRunner : IDisposable
     private const int CalibrationRounds = 12;
     private const int CalibrationPrompts = 8;
     private const int WarmUpTokens = 32;
-    private const int UsualMaxDraft = 8;
     private const int TreeOracleCandidates = 10;
 
     private readonly LanguageModel _model;
@@ -31,7 +30,7 @@ internal sealed class BenchRunner : IDisposable
         _model = model;
         _settings = settings;
         _session = new GenerationSession(model);
-        MaxDraft = Math.Min(model.Predictor?.MaxDraft ?? UsualMaxDraft, GenerationSession.MaxDraft);
+        MaxDraft = LongestDraft(model);
         if (_session.Drafter(settings.Options.Drafter) is null && settings.Policies.Any(name => name != DraftPolicies.Plain))
         {
             throw new ArgumentException($"The model has no draft head, and every policy but '{DraftPolicies.Plain}' needs a drafter: name the head with --draft, or another with --drafter.");
@@ -50,6 +49,9 @@ internal sealed class BenchRunner : IDisposable
 
     /// <summary>k_max of oracle and calibration.</summary>
     public int MaxDraft { get; }
+
+    /// <summary>k_max of what a model's benchmarks compare: the predictor's, if it has one, and no more than a session drafts.</summary>
+    public static int LongestDraft(LanguageModel model) => Math.Min(model.Predictor?.MaxDraft ?? DraftPolicies.UsualMaxDraft, GenerationSession.MaxDraft);
 
     /// <summary>What rounds cost here; null without a drafter, or before <see cref="Calibrate"/>.</summary>
     public RoundCosts? Costs { get; private set; }

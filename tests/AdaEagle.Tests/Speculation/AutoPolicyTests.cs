@@ -108,7 +108,7 @@ public class AutoPolicyTests
 
             // Always right: soon the longest drafts. Always wrong: soon none.
             Assert.InRange(rounds.Count, least, most);
-            Assert.All(rounds[^12..^2], round => Assert.Equal(share == 1 ? AutoPolicy.UsualMaxDraft : 0, round.Drafted));
+            Assert.All(rounds[^12..^2], round => Assert.Equal(share == 1 ? DraftPolicies.UsualMaxDraft : 0, round.Drafted));
         }
     }
 

@@ -10,8 +10,6 @@ namespace AdaEagle.Cli.Bench.Tune;
 /// <summary><c>adaeagle bench tune</c>: the best setting of every rule, by replay.</summary>
 internal sealed class TuneCommand
 {
-    private const int UsualMaxDraft = 8;
-
     private readonly Terminal _terminal;
     private readonly ModelArguments _model;
     private readonly GenerationArguments _generation;
@@ -60,7 +58,7 @@ internal sealed class TuneCommand
         GenerationOptions options = _generation.Read(arguments, _terminal);
         using LanguageModel model = _model.Load(arguments, _terminal);
         string drafter = model.DefaultDrafter ?? throw new ArgumentException("The model has no draft head, and there is nothing to tune without a drafter: name the head with --draft, or another with --drafter.");
-        int maxDraft = arguments.GetValue(_maxDraft) is > 0 and int most ? most : Math.Min(model.Predictor?.MaxDraft ?? UsualMaxDraft, GenerationSession.MaxDraft);
+        int maxDraft = arguments.GetValue(_maxDraft) is > 0 and int most ? most : BenchRunner.LongestDraft(model);
         using var tuner = new Tuner(model, maxDraft);
         TuneJson result = _terminal.Interrupts.Run(cancellation => BenchProgress.Run(_terminal, stage => Tune(model, drafter, tuner, prompts, arguments.GetValue(_limit), options, stage, cancellation)));
         Show(result);

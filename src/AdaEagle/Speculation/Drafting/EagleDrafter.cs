@@ -80,11 +80,7 @@ public sealed class EagleDrafter : IDrafter
     public void Expand(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs)
     {
         ArgumentNullException.ThrowIfNull(draft);
-        if (draft.Expanded + nodes.Length > MaxExpanded)
-        {
-            throw new InvalidOperationException($"The drafter expands at most {MaxExpanded} nodes a round.");
-        }
-
+        Expansions.Check(draft, nodes, MaxExpanded);
         if (draft.Expanded == 0)
         {
             ExpandRoot(draft, nodes, needs);
@@ -128,11 +124,6 @@ public sealed class EagleDrafter : IDrafter
 
     private void ExpandRoot(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs)
     {
-        if (nodes.Length != 1 || nodes[0].Node >= 0)
-        {
-            throw new InvalidOperationException("The root is expanded first, and alone.");
-        }
-
         Grow(draft, nodes[0], CatchUp(), needs);
     }
 

@@ -84,10 +84,7 @@ public sealed class ModelDrafter : IDrafter
     public void Expand(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs)
     {
         ArgumentNullException.ThrowIfNull(draft);
-        if (draft.Expanded + nodes.Length > MaxExpanded)
-        {
-            throw new InvalidOperationException($"The drafter expands at most {MaxExpanded} nodes a round.");
-        }
+        Expansions.Check(draft, nodes, MaxExpanded);
 
         // A token it has no embedding for: it has lost the thread.
         if (_unknownToken)
@@ -140,11 +137,6 @@ public sealed class ModelDrafter : IDrafter
 
     private void ExpandRoot(DraftTree draft, ReadOnlySpan<Expansion> nodes, DraftNeeds needs)
     {
-        if (nodes.Length != 1 || nodes[0].Node >= 0)
-        {
-            throw new InvalidOperationException("The root is expanded first, and alone.");
-        }
-
         if (_count > _runner.MaxPositions)
         {
             draft.Expand(-1);

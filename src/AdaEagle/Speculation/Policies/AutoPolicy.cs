@@ -21,9 +21,6 @@ public sealed class AutoPolicy : IDraftPolicy
     /// <summary>The name of its restriction to chains.</summary>
     public const string ChainName = "auto:chain";
 
-    /// <summary>The longest draft without a predictor.</summary>
-    public const int UsualMaxDraft = 8;
-
     private const int ProbeEvery = 128;
     private const int EarlyProbeEvery = 8;
     private const int EarlyRounds = 256;
@@ -31,8 +28,8 @@ public sealed class AutoPolicy : IDraftPolicy
     /// <summary>rho is a mean over about so many rounds.</summary>
     private const double RateMemory = 1000;
 
-    private static readonly int[] s_start = [4, 0, 2, UsualMaxDraft, 0, 1, 3];
-    private static readonly int[] s_probes = [0, 1, 2, 4, UsualMaxDraft];
+    private static readonly int[] s_start = [4, 0, 2, DraftPolicies.UsualMaxDraft, 0, 1, 3];
+    private static readonly int[] s_probes = [0, 1, 2, 4, DraftPolicies.UsualMaxDraft];
 
     private readonly SurvivalPredictor? _predictor;
     private readonly TimeProvider _clock;
@@ -77,7 +74,7 @@ public sealed class AutoPolicy : IDraftPolicy
         Costs = costs;
         _clock = clock ?? TimeProvider.System;
         Name = siblings ? PolicyName : ChainName;
-        _longest = Math.Min(predictor?.MaxDraft ?? UsualMaxDraft, maxNodes);
+        _longest = Math.Min(predictor?.MaxDraft ?? DraftPolicies.UsualMaxDraft, maxNodes);
         _children = siblings ? SurvivalWeights.Siblings + 1 : 1;
         MaxPool = _longest * _children;
         MaxDraft = Math.Min(maxNodes, MaxPool);

@@ -28,6 +28,9 @@ public static class DraftPolicies
     /// <summary>The name of plain decoding: no drafter at all.</summary>
     public const string Plain = "ar";
 
+    /// <summary>k_max where no predictor says another.</summary>
+    public const int UsualMaxDraft = 8;
+
     private static readonly (string Form, string What, Func<string, PolicyResources, IDraftPolicy?> Make)[] s_kinds =
     [
         ("fixed:K", "always K tokens, K from 0", MakeFixed),
@@ -106,7 +109,7 @@ public static class DraftPolicies
     }
 
     private static ThresholdPolicy? MakeThreshold(string name, PolicyResources resources) =>
-        Argument(name, "threshold:") is { } argument ? new ThresholdPolicy(Threshold(name, argument), Math.Min(resources.MaxDraft, resources.Predictor?.MaxDraft ?? 8)) : null;
+        Argument(name, "threshold:") is { } argument ? new ThresholdPolicy(Threshold(name, argument), PolicyArguments.MaxDraft(resources)) : null;
 
     private static LdlpPolicy? MakeLdlpThreshold(string name, PolicyResources resources) =>
         Argument(name, "ldlp+threshold:") is { } argument ? new LdlpPolicy(Predictor(name, resources), Threshold(name, argument)) : null;

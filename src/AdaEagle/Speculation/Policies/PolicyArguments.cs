@@ -5,9 +5,6 @@ namespace AdaEagle.Speculation.Policies;
 /// <summary>Reads what stands behind a policy's name: <c>name:1:2</c>.</summary>
 internal static class PolicyArguments
 {
-    // Without a predictor that says so.
-    private const int UsualMaxDraft = 8;
-
     /// <summary>The parts behind <paramref name="kind"/> and its colons; null where the name is another kind's.</summary>
     public static string[]? Of(string name, string kind) =>
         name == kind ? []
@@ -15,7 +12,7 @@ internal static class PolicyArguments
         : null;
 
     /// <summary>k_max of rules that have none of their own: the predictor's, so that all are compared with the same.</summary>
-    public static int MaxDraft(PolicyResources resources) => Math.Min(resources.MaxDraft, resources.Predictor?.MaxDraft ?? UsualMaxDraft);
+    public static int MaxDraft(PolicyResources resources) => Math.Min(resources.MaxDraft, resources.Predictor?.MaxDraft ?? DraftPolicies.UsualMaxDraft);
 
     /// <summary>The part at <paramref name="index"/> as a number, or <paramref name="usual"/> where there are fewer parts.</summary>
     public static float Number(string name, string[] parts, int index, string what, float least, float most, float? usual = null)
