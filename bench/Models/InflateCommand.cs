@@ -9,9 +9,9 @@ internal static class InflateCommand
     /// <summary>The command.</summary>
     public static Command Create()
     {
-        var model = new Option<string>("--model") { Description = "Model folder: config.json, weights, and eagle/ and ldlp/ if it has them.", Required = true };
+        var model = new Option<string>("--model") { Description = $"Model folder: config.json, weights, and eagle/, {string.Join(", ", PredictorKind.All.Select(kind => kind.Folder + "/"))} as far as it has them.", Required = true };
         var draft = new Option<string?>("--draft") { Description = "Folder of the EAGLE head, if not eagle/ in the model's." };
-        var predictor = new Option<string?>("--predictor") { Description = "Folder of the LDLP, if not ldlp/ in the model's." };
+        var predictors = PredictorKind.All.ToDictionary(kind => kind, kind => new Option<string?>(kind.Option) { Description = $"Folder of the {kind.Name}, if not {kind.Folder}/ in the model's." });
         var parameters = Options.Size("--parameters", "Parameters that the target shall have, such as 110M or 1.1B.", required: true);
         var draftCost = new Option<double>("--draft-cost")
         {
@@ -28,10 +28,15 @@ internal static class InflateCommand
         var plan = new Option<bool>("--plan") { Description = "Print the shapes and write nothing." };
         var output = Options.Output();
         var seed = Options.Seed();
-        var command = new Command("inflate", "Makes a larger Llama model that computes the same function, bit for bit.") { model, draft, predictor, parameters, draftCost, output, seed, plan };
+        var command = new Command("inflate", "Makes a larger Llama model that computes the same function, bit for bit.") { model, draft, parameters, draftCost, output, seed, plan };
+        foreach (Option<string?> predictor in predictors.Values)
+        {
+            command.Options.Add(predictor);
+        }
+
         command.SetAction(arguments =>
         {
-            using var source = SourceModel.Open(arguments.GetRequiredValue(model), arguments.GetValue(draft), arguments.GetValue(predictor));
+            using var source = SourceModel.Open(arguments.GetRequiredValue(model), arguments.GetValue(draft), kind => arguments.GetValue(predictors[kind]));
             double cost = arguments.GetValue(draftCost);
             Inflation inflation = InflationPlanner.Plan(source.Target.Shape, source.Head?.Shape, arguments.GetRequiredValue(parameters), cost);
             if (!arguments.GetValue(plan))

@@ -24,18 +24,18 @@ internal sealed class Inflater(SourceModel source, Inflation inflation, ulong se
     private readonly Widening _widening = new(inflation.WidthExponent, seed);
 
     /// <summary>Bytes of all weights that <see cref="Write"/> writes.</summary>
-    public long ByteLength => TargetTensors().Concat(HeadTensors()).Concat(PredictorTensors()).Sum(tensor => tensor.ByteLength);
+    public long ByteLength => TargetTensors().Concat(HeadTensors()).Concat(source.Predictors.SelectMany(predictor => PredictorTensors(predictor.Checkpoint))).Sum(tensor => tensor.ByteLength);
 
-    /// <summary>Writes target, head and predictor; the target's configuration comes last, so that a folder that has it is complete.</summary>
+    /// <summary>Writes target, head and predictors; the target's configuration comes last, so that a folder that has it is complete.</summary>
     /// <param name="folder">Where to; created if absent.</param>
     /// <param name="written">Told the number of bytes after each piece.</param>
     public void Write(string folder, Action<long>? written = null)
     {
         Directory.CreateDirectory(folder);
         CarriedFiles.Copy(source.Target.Folder, folder);
-        if (source.Predictor is { } predictor)
+        foreach ((PredictorKind kind, SourceCheckpoint<PredictorShape> predictor) in source.Predictors)
         {
-            WriteCheckpoint(Path.Combine(folder, "ldlp"), PredictorTensors(), PredictorConfig(predictor), written);
+            WriteCheckpoint(Path.Combine(folder, kind.Folder), PredictorTensors(predictor), PredictorConfig(predictor), written);
         }
 
         if (source.Head is { } head)
@@ -66,8 +66,8 @@ internal sealed class Inflater(SourceModel source, Inflation inflation, ulong se
 
     private IEnumerable<StreamedTensor> HeadTensors() => Widened(source.Head, inflation.Head?.Tensors());
 
-    private IEnumerable<StreamedTensor> PredictorTensors() =>
-        Widened(source.Predictor, source.Predictor is { } predictor ? (predictor.Shape with { Hidden = inflation.Target.Hidden }).Tensors() : null);
+    private IEnumerable<StreamedTensor> PredictorTensors(SourceCheckpoint<PredictorShape> predictor) =>
+        Widened(predictor, (predictor.Shape with { Hidden = inflation.Target.Hidden }).Tensors());
 
     private IEnumerable<StreamedTensor> Widened<TShape>(SourceCheckpoint<TShape>? checkpoint, IEnumerable<TensorSlot>? slots) =>
         checkpoint is null || slots is null ? [] : slots.Select(slot => _widening.Widen(slot, checkpoint[slot.Name].Info.Type, checkpoint[slot.Name]));

@@ -21,7 +21,7 @@ internal enum TensorKind
     /// <summary>Rows that begin the residual stream, [vocabulary, hidden].</summary>
     Embedding,
 
-    /// <summary>Reads rows of the residual stream's width side by side, [rows, n hidden]: fc of an EAGLE head ([embedding; feature], or boundaries), the first layer of an LDLP.</summary>
+    /// <summary>Reads rows of the residual stream's width side by side, [rows, n hidden]: fc of an EAGLE head ([embedding; feature], or boundaries), the first layer of a predictor.</summary>
     Fusion,
 
     /// <summary>Touches no residual stream: kept as it is.</summary>
@@ -36,7 +36,8 @@ internal enum TensorKind
 /// <param name="Kind">What it does.</param>
 /// <param name="Shape">Dimensions, slowest first.</param>
 /// <param name="Stretches">Rows of the residual stream's width that its columns read, side by side.</param>
-internal readonly record struct TensorSlot(string Name, TensorKind Kind, long[] Shape, int Stretches = 1)
+/// <param name="Others">Columns behind them that read something else, and stay as they are.</param>
+internal readonly record struct TensorSlot(string Name, TensorKind Kind, long[] Shape, int Stretches = 1, int Others = 0)
 {
     /// <summary>Number of elements.</summary>
     public long ElementCount => Shape.Aggregate(1L, (product, dimension) => checked(product * dimension));
@@ -206,24 +207,5 @@ internal sealed record HeadShape(int Hidden, LayerShape Layer, bool FcBias, int 
         {
             yield return new(table, TensorKind.Table, [table == "t2d" ? Vocabulary : eagle.DraftVocabulary]);
         }
-    }
-}
-
-/// <summary>The shape of an LDLP: a fused input projected to a narrow width, residual blocks, one number out.</summary>
-internal sealed record PredictorShape(int Hidden, int Width, int Blocks)
-{
-    /// <summary>The tensors of the predictor's checkpoint.</summary>
-    public IEnumerable<TensorSlot> Tensors()
-    {
-        yield return new("input.weight", TensorKind.Fusion, [Width, 2L * Hidden], Stretches: 2);
-        yield return new("input.bias", TensorKind.Inner, [Width]);
-        for (int block = 0; block < Blocks; block++)
-        {
-            yield return new($"blocks.{block}.weight", TensorKind.Inner, [Width, Width]);
-            yield return new($"blocks.{block}.bias", TensorKind.Inner, [Width]);
-        }
-
-        yield return new("output.weight", TensorKind.Inner, [1, Width]);
-        yield return new("output.bias", TensorKind.Inner, [1]);
     }
 }

@@ -84,47 +84,50 @@ internal sealed class SourceCheckpoint<TShape> : IDisposable
     }
 }
 
-/// <summary>A target with the EAGLE head and the LDLP that belong to it, as far as there are any.</summary>
+/// <summary>A target with the EAGLE head and the predictors that belong to it, as far as there are any.</summary>
 internal sealed class SourceModel : IDisposable
 {
-    private SourceModel(SourceCheckpoint<DecoderShape> target, SourceCheckpoint<HeadShape>? head, SourceCheckpoint<PredictorShape>? predictor)
-    {
-        Target = target;
-        Head = head;
-        Predictor = predictor;
-    }
+    private readonly List<(PredictorKind Kind, SourceCheckpoint<PredictorShape> Checkpoint)> _predictors = [];
+
+    private SourceModel(SourceCheckpoint<DecoderShape> target) => Target = target;
 
     /// <summary>The target.</summary>
     public SourceCheckpoint<DecoderShape> Target { get; }
 
     /// <summary>The draft head, or null.</summary>
-    public SourceCheckpoint<HeadShape>? Head { get; }
+    public SourceCheckpoint<HeadShape>? Head { get; private set; }
 
-    /// <summary>The draft-length predictor, or null.</summary>
-    public SourceCheckpoint<PredictorShape>? Predictor { get; }
+    /// <summary>The predictors that there are.</summary>
+    public IReadOnlyList<(PredictorKind Kind, SourceCheckpoint<PredictorShape> Checkpoint)> Predictors => _predictors;
 
     /// <summary>Opens a model folder.</summary>
     /// <param name="folder">The target's.</param>
     /// <param name="headFolder">The head's; null for <c>eagle/</c> in the target's, if there.</param>
-    /// <param name="predictorFolder">The predictor's; null for <c>ldlp/</c> in the target's, if there.</param>
+    /// <param name="predictorFolder">Of a kind of predictor the folder; null for the kind's own in the target's, if there.</param>
     /// <exception cref="ModelFormatException">Something cannot be read, or does not fit the target.</exception>
-    public static SourceModel Open(string folder, string? headFolder = null, string? predictorFolder = null)
+    public static SourceModel Open(string folder, string? headFolder = null, Func<PredictorKind, string?>? predictorFolder = null)
     {
-        headFolder ??= IfPresent(Path.Combine(folder, "eagle"));
-        predictorFolder ??= IfPresent(Path.Combine(folder, "ldlp"));
-        SourceCheckpoint<DecoderShape>? target = null;
-        SourceCheckpoint<HeadShape>? head = null;
+        var model = new SourceModel(OpenTarget(folder));
         try
         {
-            target = OpenTarget(folder);
-            head = headFolder is null ? null : OpenHead(headFolder, target.Shape);
-            SourceCheckpoint<PredictorShape>? predictor = predictorFolder is null ? null : OpenPredictor(predictorFolder, target.Shape);
-            return new(target, head, predictor);
+            if ((headFolder ?? IfPresent(Path.Combine(folder, "eagle"))) is { } head)
+            {
+                model.Head = OpenHead(head, model.Target.Shape);
+            }
+
+            foreach (PredictorKind kind in PredictorKind.All)
+            {
+                if ((predictorFolder?.Invoke(kind) ?? IfPresent(Path.Combine(folder, kind.Folder))) is { } predictor)
+                {
+                    model._predictors.Add((kind, kind.Open(predictor, model.Target.Shape)));
+                }
+            }
+
+            return model;
         }
         catch
         {
-            head?.Dispose();
-            target?.Dispose();
+            model.Dispose();
             throw;
         }
     }
@@ -134,7 +137,10 @@ internal sealed class SourceModel : IDisposable
     {
         Target.Dispose();
         Head?.Dispose();
-        Predictor?.Dispose();
+        foreach ((_, SourceCheckpoint<PredictorShape> predictor) in _predictors)
+        {
+            predictor.Dispose();
+        }
     }
 
     private static string? IfPresent(string folder) => Directory.Exists(folder) ? folder : null;
@@ -194,16 +200,6 @@ internal sealed class SourceModel : IDisposable
         }
     }
 
-    private static SourceCheckpoint<PredictorShape> OpenPredictor(string folder, DecoderShape target)
-    {
-        JsonObject config = ConfigFile.Read(folder);
-        string file = Path.Combine(folder, ConfigFile.Name);
-        int hidden = ConfigFile.Integer(config, "hidden_size", file);
-        Require(hidden == target.Hidden, file, "hidden_size", hidden, $"the target's is {target.Hidden}");
-        var shape = new PredictorShape(hidden, ConfigFile.Integer(config, "width", file), ConfigFile.Integer(config, "layers", file));
-        return SourceCheckpoint<PredictorShape>.Open(folder, _ => shape, shape => shape.Tensors(), _ => false);
-    }
-
     private static LayerShape Layer(ModelConfig config, ITensorSource tensors, string prefix, bool inputNorm)
     {
         bool Has(string name) => tensors.Tensors.ContainsKey(prefix + name);
@@ -215,7 +211,7 @@ internal sealed class SourceModel : IDisposable
     {
         if (!condition)
         {
-            throw new ModelFormatException(file, key, $"it is {value}, but {why}", "Give a head and predictor that were trained for this target");
+            throw new ModelFormatException(file, key, $"it is {value}, but {why}", "Give a head that was trained for this target");
         }
     }
 }

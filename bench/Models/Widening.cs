@@ -58,8 +58,9 @@ internal sealed class Widening(int widthExponent, ulong seed)
         long sourceColumns = source?.Info.Shape[^1] ?? 0;
         long sourceRows = source is null ? 0 : isVector ? 1 : source.Info.Shape[0];
         int stretches = slot.Stretches;
-        long stretch = slot.Shape[^1] / stretches;
-        long kept = sourceColumns / stretches;
+        int others = slot.Others;
+        long stretch = (slot.Shape[^1] - others) / stretches;
+        long kept = (sourceColumns - others) / stretches;
         bool randomColumns = slot.Kind is TensorKind.Inward or TensorKind.InwardBias or TensorKind.Fusion;
         bool randomRows = slot.Kind is TensorKind.Inward or TensorKind.InwardBias;
         RandomElements random = new(seed, slot.Name, RandomElements.BoundFor(isVector ? slot.Shape[0] : slot.Shape[^1]));
@@ -91,6 +92,11 @@ internal sealed class Widening(int widthExponent, ulong seed)
                 Span<byte> old = part[..checked((int)(kept * size))];
                 source!.Read(row, i * kept, old);
                 Fresh(randomColumns, row, (i * stretch) + kept, part[old.Length..]);
+            }
+
+            if (others > 0)
+            {
+                source!.Read(row, stretches * kept, destination[checked((int)(stretches * stretch * size))..]);
             }
         };
     }

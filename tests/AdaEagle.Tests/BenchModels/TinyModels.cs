@@ -61,7 +61,7 @@ internal static class TinyModels
     {
         Directory.CreateDirectory(folder);
         var random = new Random(5);
-        SafeTensors.Write(Path.Combine(folder, "model.safetensors"), new PredictorShape(hidden, width, 3).Tensors().Select(slot =>
+        SafeTensors.Write(Path.Combine(folder, "model.safetensors"), new NetworkShape("", 2, 0, width, 3, 1).Tensors(hidden).Select(slot =>
             TensorData.FromF32(slot.Name, slot.Shape, [.. Enumerable.Range(0, (int)slot.ElementCount).Select(_ => random.NextSingle() - 0.5f)], type)));
         ConfigFile.Write(folder, new JsonObject
         {
