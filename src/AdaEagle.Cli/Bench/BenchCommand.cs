@@ -30,7 +30,7 @@ internal sealed class BenchCommand
 
     private readonly Option<string?> _policies = new("--policies")
     {
-        Description = $"Policies, with commas between; {OraclePolicy.PolicyName} is one more: it knows every run length; {TreeOraclePolicy.PolicyName} also knows which candidate is right. {DraftPolicies.Plain} always runs. Default: what --policy says, or the model's best.",
+        Description = $"Policies, with commas between; {OraclePolicy.PolicyName} is one more: it knows every run length; {TreeOraclePolicy.PolicyName} also knows which candidate is right. {DraftPolicies.Plain} always runs. Default: what --policy says, or {string.Join(',', PolicyList.Usual(true))}.",
         HelpName = "LIST",
     };
 
@@ -81,18 +81,19 @@ internal sealed class BenchCommand
         RequireWritable(output);
         GenerationOptions options = _generation.Read(arguments, _terminal);
         IReadOnlyList<Question> questions = QuestionFile.Limit(QuestionFile.Read(prompts), arguments.GetValue(_limit));
+        IReadOnlyList<string>? policies = (arguments.GetValue(_policies) ?? options.Policy) is { } list ? PolicyList.Parse(list) : null;
         using LanguageModel model = _model.Load(arguments, _terminal);
-        var settings = new BenchSettings(questions, PolicyNames(arguments.GetValue(_policies) ?? options.Policy ?? model.DefaultPolicy), options, arguments.GetValue(_repeat));
+        var settings = new BenchSettings(questions, policies ?? PolicyList.Usual(model.DefaultDrafter is not null), options, arguments.GetValue(_repeat));
         ModelArguments.NoteLearning(model, _terminal, settings.Policies);
         using var runner = new BenchRunner(model, settings);
         IReadOnlyList<PolicyResult> results = _terminal.Interrupts.Run(cancellation => Measure(runner, settings, cancellation));
 
-        PolicyResult plain = results.First(result => result.Name == DraftPolicies.Plain);
-        Show(results, plain, runner);
+        var figures = new BenchFigures(results);
+        Show(figures, runner);
         if (output is not null)
         {
             BenchEnvironment environment = BenchEnvironment.Of(model, settings, runner, prompts, arguments.Tokens.Select(token => token.Value).Prepend("adaeagle"));
-            File.WriteAllText(output, JsonSerializer.Serialize(BenchJson.Of(environment, results, plain), Json.Page.BenchJson) + "\n");
+            File.WriteAllText(output, JsonSerializer.Serialize(BenchJson.Of(environment, figures), Json.Page.BenchJson) + "\n");
         }
 
         _model.KeepCosts(arguments, model);
@@ -119,28 +120,9 @@ internal sealed class BenchCommand
         return runner.Run(_ => measured(), cancellation);
     });
 
-    private void Show(IReadOnlyList<PolicyResult> results, PolicyResult plain, BenchRunner runner)
+    private void Show(BenchFigures figures, BenchRunner runner)
     {
-        var table = new BenchTable(_terminal.Out);
-        table.Figures($"{plain.Prompts.Count} prompts; speedups against {DraftPolicies.Plain}, 95% intervals over prompts; tau: acceptance length", results, plain);
-        table.Times("seconds, all prompts", results);
-        table.Suites("decode speedup (tau) by suite", results, plain);
-        bool straight(int index) => !plain.Prompts[index].Loops;
-        int straightCount = plain.Prompts.Count(prompt => !prompt.Loops);
-        PolicyResult[] straightResults = straightCount > 0 && straightCount < plain.Prompts.Count ? [.. results.Select(result => result.Where(straight))] : [];
-        if (straightResults.Length > 0)
-        {
-            table.Figures($"the {straightCount} prompts whose output does not loop", straightResults, plain.Where(straight));
-        }
-
-        if (runner.Costs is { } costs)
-        {
-            table.Costs(costs);
-        }
-
-        table.Positions(results);
-        table.AgainstBestFixed("", results);
-        table.AgainstBestFixed("without loops: ", straightResults);
+        new BenchTable(_terminal.Out).All(figures, runner.Costs);
         foreach (string difference in runner.Differences.Take(MostDifferences))
         {
             _terminal.Note(difference);
@@ -150,15 +132,6 @@ internal sealed class BenchCommand
         {
             _terminal.Note($"… and {runner.Differences.Count - MostDifferences} more");
         }
-    }
-
-    // Plain decoding is the base of every speedup.
-    private static IReadOnlyList<string> PolicyNames(string list)
-    {
-        string[] names = [.. DraftPolicies.Split(list).Distinct()];
-        return names.Any(string.IsNullOrEmpty) ? throw new ArgumentException($"--policies '{list}' has an empty name; policies are separated by one comma.")
-            : names.Contains(DraftPolicies.Plain) ? names
-            : [DraftPolicies.Plain, .. names];
     }
 
     // Said before the work, not after it.

@@ -3,41 +3,76 @@ namespace AdaEagle.Cli.Bench;
 /// <summary>What <c>bench --json OUT</c> writes.</summary>
 internal sealed record BenchJson(BenchEnvironment Environment, IReadOnlyList<PolicyJson> Policies)
 {
-    public static BenchJson Of(BenchEnvironment environment, IReadOnlyList<PolicyResult> results, PolicyResult plain) =>
-        new(environment, [.. results.Select(result => PolicyJson.Of(result, plain))]);
+    public static BenchJson Of(BenchEnvironment environment, BenchFigures figures) => new(environment, PolicyJson.Of(figures));
 }
 
-/// <summary>One policy's figures. A figure that is undefined (nothing was decoded) is null.</summary>
+/// <summary>One policy's figures. A figure that is undefined (nothing was decoded, or there is nothing to compare with) is null.</summary>
 internal sealed record PolicyJson(
     string Name, double? TokensPerSecond, double? DecodeTokensPerSecond, double? Speedup, double? SpeedupLow, double? SpeedupHigh,
     double? DecodeSpeedup, double? DecodeSpeedupLow, double? DecodeSpeedupHigh, double? AcceptanceLength,
     double PrefillSeconds, double PlanSeconds, double DraftSeconds, double VerifySeconds, double OtherSeconds,
-    int Identical, int Prompts, double RepeatedShare, IReadOnlyList<SuiteJson> Suites)
+    int Identical, int Prompts, double RepeatedShare,
+    double? OracleShare, double? TreeOracleShare, GainsJson Gains, IReadOnlyList<string> BehindIn, WithoutLoopsJson? WithoutLoops, IReadOnlyList<SuiteJson> Suites)
 {
-    public static PolicyJson Of(PolicyResult result, PolicyResult plain)
+    public static IReadOnlyList<PolicyJson> Of(BenchFigures figures) => [.. figures.Results.Select((_, policy) => Of(figures, policy))];
+
+    internal static double? Finite(double value) => double.IsFinite(value) ? value : null;
+
+    private static PolicyJson Of(BenchFigures figures, int policy)
     {
+        (PolicyResult result, PolicyGains gains) = (figures.Results[policy], figures.Gains[policy]);
         Measurement sum = result.Sum;
-        (Interval speedup, Interval decode) = (result.Speedup(plain), result.DecodeSpeedup(plain));
-        IEnumerable<string> suites = result.Prompts.Select(prompt => prompt.Question.Category).Distinct();
+        (Interval speedup, Interval decode) = (result.Speedup(figures.Plain), result.DecodeSpeedup(figures.Plain));
         return new PolicyJson(
             result.Name, Finite(sum.TokensPerSecond), Finite(sum.DecodeTokensPerSecond), Finite(speedup.Value), Finite(speedup.Low), Finite(speedup.High),
             Finite(decode.Value), Finite(decode.Low), Finite(decode.High), Finite(sum.AcceptanceLength),
             sum.Prefill, sum.Plan, sum.Draft, sum.Verify, sum.Other,
-            result.IdenticalCount, result.Prompts.Count, result.RepeatedShare, [.. suites.Select(suite => SuiteJson.Of(suite, result, plain))]);
+            result.IdenticalCount, result.Prompts.Count, result.RepeatedShare,
+            gains.OracleShare, gains.TreeOracleShare, GainsJson.Of(gains), gains.BehindIn, figures.WithoutLoops is { } straight ? WithoutLoopsJson.Of(straight, policy) : null,
+            [.. gains.Suites.Select(suite => SuiteJson.Of(suite, result, figures.Plain))]);
     }
+}
 
-    internal static double? Finite(double value) => double.IsFinite(value) ? value : null;
+/// <summary>Decode speed over another policy's of the same run, minus 1, with a 95% interval.</summary>
+internal sealed record GainJson(string Over, double? Gain, double? Low, double? High)
+{
+    public static GainJson? Of(Gain? gain) =>
+        gain is null ? null : new(gain.Over, PolicyJson.Finite(gain.Ratio.Value - 1), PolicyJson.Finite(gain.Ratio.Low - 1), PolicyJson.Finite(gain.Ratio.High - 1));
+}
+
+/// <summary>Gains over the best of each kind of the run: see <see cref="PolicyGains"/>.</summary>
+internal sealed record GainsJson(GainJson? BestFixed, GainJson? BestFixedOfSuites, GainJson? BestTree, GainJson? BestRule)
+{
+    public static GainsJson Of(PolicyGains gains) =>
+        new(GainJson.Of(gains.BestFixed), GainJson.Of(gains.BestFixedOfSuites), GainJson.Of(gains.BestTree), GainJson.Of(gains.BestRule));
+}
+
+/// <summary>One policy's figures over the prompts whose output does not loop.</summary>
+internal sealed record WithoutLoopsJson(
+    int Prompts, double? DecodeTokensPerSecond, double? DecodeSpeedup, double? DecodeSpeedupLow, double? DecodeSpeedupHigh, double? AcceptanceLength,
+    double? OracleShare, double? TreeOracleShare, GainsJson Gains, IReadOnlyList<string> BehindIn)
+{
+    public static WithoutLoopsJson Of(BenchFigures figures, int policy)
+    {
+        (PolicyResult result, PolicyGains gains) = (figures.Results[policy], figures.Gains[policy]);
+        Interval decode = result.DecodeSpeedup(figures.Plain);
+        return new WithoutLoopsJson(
+            result.Prompts.Count, PolicyJson.Finite(result.Sum.DecodeTokensPerSecond), PolicyJson.Finite(decode.Value), PolicyJson.Finite(decode.Low), PolicyJson.Finite(decode.High),
+            PolicyJson.Finite(result.Sum.AcceptanceLength), gains.OracleShare, gains.TreeOracleShare, GainsJson.Of(gains), gains.BehindIn);
+    }
 }
 
 /// <summary>One policy's figures on one suite.</summary>
-internal sealed record SuiteJson(string Name, double? TokensPerSecond, double? DecodeSpeedup, double? AcceptanceLength)
+internal sealed record SuiteJson(
+    string Name, double? TokensPerSecond, double? DecodeSpeedup, double? DecodeSpeedupLow, double? DecodeSpeedupHigh, double? AcceptanceLength,
+    double? OracleShare, double? TreeOracleShare, GainJson? OverBestFixed)
 {
-    public static SuiteJson Of(string suite, PolicyResult result, PolicyResult plain)
+    public static SuiteJson Of(SuiteGains suite, PolicyResult result, PolicyResult plain)
     {
-        bool belongs(int index) => result.Prompts[index].Question.Category == suite;
-        (PolicyResult part, PolicyResult plainPart) = (result.Where(belongs), plain.Where(belongs));
+        PolicyResult part = result.OfSuite(suite.Suite);
+        Interval decode = part.DecodeSpeedup(plain.OfSuite(suite.Suite));
         return new SuiteJson(
-            suite, PolicyJson.Finite(part.Sum.TokensPerSecond), PolicyJson.Finite(part.Sum.DecodeTokensPerSecond / plainPart.Sum.DecodeTokensPerSecond),
-            PolicyJson.Finite(part.Sum.AcceptanceLength));
+            suite.Suite, PolicyJson.Finite(part.Sum.TokensPerSecond), PolicyJson.Finite(decode.Value), PolicyJson.Finite(decode.Low), PolicyJson.Finite(decode.High),
+            PolicyJson.Finite(part.Sum.AcceptanceLength), suite.OracleShare, suite.TreeOracleShare, GainJson.Of(suite.BestFixed));
     }
 }

@@ -6,15 +6,41 @@ namespace AdaEagle.Cli.Bench;
 /// <summary>The figures for people.</summary>
 internal sealed class BenchTable(TextWriter output)
 {
+    /// <summary>All that a run has to say.</summary>
+    public void All(BenchFigures figures, RoundCosts? costs)
+    {
+        Figures($"{figures.Prompts} prompts; speedups against {figures.Plain.Name}, 95% intervals over prompts; tau: acceptance length", figures);
+        Times("seconds, all prompts", figures.Results);
+        Suites("decode speedup (tau) by suite", figures);
+        if (figures.WithoutLoops is { } straight)
+        {
+            Figures($"the {straight.Prompts} prompts whose output does not loop", straight);
+        }
+
+        Gains("decode speed over others of this run, the best chosen on these prompts (95%, paired)", figures);
+        if (figures.WithoutLoops is not null)
+        {
+            Gains("the same without loops", figures.WithoutLoops);
+        }
+
+        SuiteGains("decode speed over the best fixed length of each suite (95%, paired)", figures);
+        if (costs is not null)
+        {
+            Costs(costs);
+        }
+
+        Positions(figures.Results);
+    }
+
     /// <summary>Rates, speedups and what was compared; <paramref name="title"/> says over which outputs.</summary>
-    public void Figures(string title, IReadOnlyList<PolicyResult> results, PolicyResult plain)
+    public void Figures(string title, BenchFigures figures)
     {
         var table = new MarkdownTable("policy", "tokens/s", "decode/s", "speedup (95%)", "decode speedup (95%)", "tau", "identical", "loops");
-        foreach (PolicyResult result in results)
+        foreach (PolicyResult result in figures.Results)
         {
             Measurement sum = result.Sum;
             table.Add(
-                result.Name, Number(sum.TokensPerSecond, "0.0"), Number(sum.DecodeTokensPerSecond, "0.0"), Ratio(result.Speedup(plain)), Ratio(result.DecodeSpeedup(plain)),
+                result.Name, Number(sum.TokensPerSecond, "0.0"), Number(sum.DecodeTokensPerSecond, "0.0"), Ratio(result.Speedup(figures.Plain)), Ratio(result.DecodeSpeedup(figures.Plain)),
                 Number(sum.AcceptanceLength, "0.00"), $"{result.IdenticalCount}/{result.Prompts.Count}", Number(100 * result.RepeatedShare, "0") + "%");
         }
 
@@ -37,13 +63,63 @@ internal sealed class BenchTable(TextWriter output)
     }
 
     /// <summary>Each suite by itself.</summary>
-    public void Suites(string title, IReadOnlyList<PolicyResult> results, PolicyResult plain)
+    public void Suites(string title, BenchFigures figures)
     {
-        PolicyJson[] figures = [.. results.Select(result => PolicyJson.Of(result, plain))];
-        var table = new MarkdownTable(["policy", .. figures[0].Suites.Select(suite => suite.Name)]);
-        foreach (PolicyJson policy in figures)
+        var table = new MarkdownTable(["policy", .. figures.Suites]);
+        foreach (PolicyResult result in figures.Results)
         {
-            table.Add([policy.Name, .. policy.Suites.Select(suite => $"{Number(suite.DecodeSpeedup ?? double.NaN, "0.00")} ({Number(suite.AcceptanceLength ?? double.NaN, "0.00")})")]);
+            table.Add([result.Name, .. figures.Suites.Select(suite =>
+            {
+                (Measurement part, Measurement plain) = (result.OfSuite(suite).Sum, figures.Plain.OfSuite(suite).Sum);
+                return $"{Number(part.DecodeTokensPerSecond / plain.DecodeTokensPerSecond, "0.00")} ({Number(part.AcceptanceLength, "0.00")})";
+            })]);
+        }
+
+        Write(title, table);
+    }
+
+    /// <summary>What each policy gains over the best of every kind that ran, its share of the oracles' gains, and the suites where it is significantly behind.</summary>
+    public void Gains(string title, BenchFigures figures)
+    {
+        (string Heading, Func<PolicyGains, Gain?> Of)[] gains =
+        [
+            ("best fixed length", gain => gain.BestFixed), ("best fixed of each suite", gain => gain.BestFixedOfSuites), ("best fixed tree", gain => gain.BestTree),
+            ("best other rule", gain => gain.BestRule),
+        ];
+        (string Heading, Func<PolicyGains, double?> Of)[] shares = [("share of the oracle's gain", gain => gain.OracleShare), ("of the tree oracle's", gain => gain.TreeOracleShare)];
+        gains = [.. gains.Where(column => figures.Gains.Any(gain => column.Of(gain) is not null))];
+        shares = [.. shares.Where(column => figures.Gains.Any(gain => column.Of(gain) is not null))];
+        bool hasFixed = figures.Gains.Any(gain => gain.BestFixed is not null);
+        if (gains.Length == 0)
+        {
+            return;
+        }
+
+        var table = new MarkdownTable(["policy", .. gains.Select(column => column.Heading), .. shares.Select(column => column.Heading), .. hasFixed ? (string[])["behind in"] : []]);
+        foreach ((PolicyResult result, PolicyGains gain) in figures.Results.Zip(figures.Gains))
+        {
+            table.Add([
+                result.Name, .. gains.Select(column => Percent(column.Of(gain))), .. shares.Select(column => Share(column.Of(gain))),
+                .. hasFixed ? (string[])[gain.BehindIn.Count == 0 ? "none" : string.Join(", ", gain.BehindIn)] : [],
+            ]);
+        }
+
+        Write($"{title}: {string.Join(", ", gains.Select(column => $"the {column.Heading} is {figures.Gains.Select(column.Of).First(gain => gain is not null)!.Over}"))}", table);
+    }
+
+    /// <summary>Over the best fixed length of each suite.</summary>
+    public void SuiteGains(string title, BenchFigures figures)
+    {
+        string[] best = [.. figures.Suites.Select((_, suite) => figures.Gains.Select(gain => gain.Suites[suite].BestFixed?.Over).FirstOrDefault(over => over is not null) ?? "")];
+        if (best.All(name => name.Length == 0))
+        {
+            return;
+        }
+
+        var table = new MarkdownTable(["policy", .. figures.Suites.Zip(best, (suite, name) => $"{suite}: {name}")]);
+        foreach ((PolicyResult result, PolicyGains gain) in figures.Results.Zip(figures.Gains))
+        {
+            table.Add([result.Name, .. gain.Suites.Select(suite => Percent(suite.BestFixed))]);
         }
 
         Write(title, table);
@@ -70,24 +146,6 @@ internal sealed class BenchTable(TextWriter output)
         Line($"draft of 0 to {costs.MaxDraft} tokens over a pass: {string.Join(' ', costs.DraftSeconds.Select(draft => Number(draft / costs.VerifySeconds[0], "0.00")))}");
     }
 
-    /// <summary>Each other policy against the best fixed length of the same run, paired.</summary>
-    public void AgainstBestFixed(string which, IReadOnlyList<PolicyResult> results)
-    {
-        PolicyResult[] ranked = [.. results.Where(result => IsFixed(result.Name)).OrderByDescending(result => result.Sum.DecodeTokensPerSecond)];
-        if (ranked.Length == 0)
-        {
-            return;
-        }
-
-        foreach (PolicyResult result in results.Where(result => !IsFixed(result.Name) && result.Name != Speculation.Policies.DraftPolicies.Plain))
-        {
-            Interval ratio = result.DecodeSpeedup(ranked[0]);
-            Line($"{which}{result.Name} against {ranked[0].Name}, the best fixed length of this run, decoding: {Percent(ratio.Value)} (95%: {Percent(ratio.Low)} to {Percent(ratio.High)})");
-        }
-    }
-
-    private static bool IsFixed(string name) => name.StartsWith("fixed:", StringComparison.Ordinal);
-
     private void Write(string title, MarkdownTable table)
     {
         Line(title);
@@ -100,7 +158,12 @@ internal sealed class BenchTable(TextWriter output)
 
     private static string Ratio(Interval ratio) => $"{Number(ratio.Value, "0.000")} ({Number(ratio.Low, "0.000")}-{Number(ratio.High, "0.000")})";
 
+    private static string Percent(Gain? gain) =>
+        gain is null ? "-" : $"{Percent(gain.Ratio.Value)} ({Percent(gain.Ratio.Low)} to {Percent(gain.Ratio.High)})";
+
     private static string Percent(double ratio) => Number(100 * (ratio - 1), "+0.0;-0.0") + "%";
+
+    private static string Share(double? share) => share is { } value ? Number(100 * value, "0") + "%" : "-";
 
     private static string Milliseconds(double seconds) => Number(1000 * seconds, "0.000") + " ms";
 

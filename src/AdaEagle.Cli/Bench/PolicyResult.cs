@@ -16,6 +16,9 @@ internal sealed record PolicyResult(string Name, IReadOnlyList<PromptResult> Pro
     /// <summary>The same for some of the questions.</summary>
     public PolicyResult Where(Func<int, bool> takes) => new(Name, [.. Prompts.Where((_, index) => takes(index))]);
 
+    /// <summary>The same for one suite.</summary>
+    public PolicyResult OfSuite(string suite) => Where(index => Prompts[index].Question.Category == suite);
+
     /// <summary>Questions that were answered exactly as plain decoding answers them.</summary>
     public int IdenticalCount => Prompts.Count(prompt => prompt.Identical);
 

@@ -66,7 +66,7 @@ public class BenchFiguresTests
     {
         PolicyResult plain = Result("ar", (10, 2.0, "a", true), (20, 8.0, "b", true));
         PolicyResult fast = Result("fixed:1", (10, 1.0, "a", true), (20, 2.0, "b", false));
-        PolicyJson json = PolicyJson.Of(fast, plain);
+        PolicyJson json = PolicyJson.Of(new BenchFigures([plain, fast]))[1];
         Assert.Equal(30 / 3.0, json.TokensPerSecond);
         Assert.Equal(10 / 3.0, json.Speedup!.Value, 12);
         Assert.Equal((1, 2), (json.Identical, json.Prompts));

@@ -17,7 +17,13 @@ public sealed class BenchTests : IClassFixture<TinyCliModel>, IDisposable
     private static readonly string[] s_policyKeys =
     [
         "name", "tokens_per_second", "decode_tokens_per_second", "speedup", "speedup_low", "speedup_high", "decode_speedup", "decode_speedup_low", "decode_speedup_high", "acceptance_length",
-        "prefill_seconds", "plan_seconds", "draft_seconds", "verify_seconds", "other_seconds", "identical", "prompts", "repeated_share", "suites",
+        "prefill_seconds", "plan_seconds", "draft_seconds", "verify_seconds", "other_seconds", "identical", "prompts", "repeated_share",
+        "oracle_share", "tree_oracle_share", "gains", "behind_in", "without_loops", "suites",
+    ];
+
+    private static readonly string[] s_suiteKeys =
+    [
+        "name", "tokens_per_second", "decode_speedup", "decode_speedup_low", "decode_speedup_high", "acceptance_length", "oracle_share", "tree_oracle_share", "over_best_fixed",
     ];
 
     private readonly TinyCliModel _model;
@@ -43,7 +49,8 @@ public sealed class BenchTests : IClassFixture<TinyCliModel>, IDisposable
             Assert.Equal((4, 4), (policy.GetProperty("identical").GetInt32(), policy.GetProperty("prompts").GetInt32()));
             JsonElement[] suites = [.. policy.GetProperty("suites").EnumerateArray()];
             Assert.Equal(["one", "two"], suites.Select(suite => suite.GetProperty("name").GetString()));
-            Assert.All(suites, suite => Assert.Equal(["name", "tokens_per_second", "decode_speedup", "acceptance_length"], Keys(suite)));
+            Assert.All(suites, suite => Assert.Equal(s_suiteKeys, Keys(suite)));
+            Assert.Equal(["best_fixed", "best_fixed_of_suites", "best_tree", "best_rule"], Keys(policy.GetProperty("gains")));
             Assert.InRange(policy.GetProperty("decode_speedup").GetDouble(), policy.GetProperty("decode_speedup_low").GetDouble(), policy.GetProperty("decode_speedup_high").GetDouble());
         }
 
@@ -95,9 +102,17 @@ public sealed class BenchTests : IClassFixture<TinyCliModel>, IDisposable
         Assert.Equal(0, run.Code);
         Assert.Contains("| fixed:1 ", run.Out, StringComparison.Ordinal);
         Assert.Contains("a draft step", run.Out, StringComparison.Ordinal);
-        Assert.Contains("threshold:-0.6 against fixed:1", run.Out, StringComparison.Ordinal);
+        Assert.Contains("the best fixed length is ", run.Out, StringComparison.Ordinal);
         Assert.Contains("acceptance by position, fixed:1:", run.Out, StringComparison.Ordinal);
         Assert.Contains("3 policies: 4 of 4", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_a_list_plain_decoding_a_fixed_length_and_auto_run()
+    {
+        JsonElement root = Bench("--max-tokens", "8", "--limit", "1");
+        Assert.Equal(["ar", "fixed:3", "auto"], root.GetProperty("policies").EnumerateArray().Select(policy => policy.GetProperty("name").GetString()));
+        Assert.Equal(["ar", "ldlp"], Bench("--policy", "ldlp", "--max-tokens", "8", "--limit", "1").GetProperty("policies").EnumerateArray().Select(policy => policy.GetProperty("name").GetString()));
     }
 
     [Fact]
@@ -106,6 +121,10 @@ public sealed class BenchTests : IClassFixture<TinyCliModel>, IDisposable
         _model.Run("bench", "--prompts", "absent.jsonl").FailsWith(1, "absent.jsonl", "there is no such file");
         _model.Run("bench", "--prompts", _prompts, "--policies", "ar,,ldlp").FailsWith(1, "empty name");
         _model.Run("bench", "--prompts", _prompts, "--policies", "ar,quick").FailsWith(1, "no policy 'quick'");
+        // Before the model is looked for.
+        CliRun.Of("bench", "--prompts", _prompts, "--policies", "ar,quick", "--model", "nowhere").FailsWith(1, "no policy 'quick'");
+        CliRun.Of("bench", "--prompts", _prompts, "--policies", "ldlp,ldlp+threshold:x", "--model", "nowhere").FailsWith(1, "T must be a number");
+        CliRun.Of("bench", "--prompts", _prompts, "--policies", "ldlp,oracle:tree", "--model", "nowhere").FailsWith(1, "nowhere");
         _model.Run("bench", "--prompts", _prompts, "--json", _folder.File("no/such/folder/out.json")).FailsWith(1, "there is no folder");
         _model.Run("bench", "--prompts", _prompts, "--repeat", "0").FailsWith(1, "--repeat");
         CliRun.Of("bench").FailsWith(1, "--prompts");
