@@ -7,6 +7,9 @@ namespace AdaEagle.Cli.Inspect;
 /// <summary>Describes folders of models, draft heads and predictors by their configuration and the list of their tensors; no weight is read.</summary>
 internal static class Models
 {
+    // By the kind that their configuration names, and by which their folder in a model's goes too.
+    private static readonly (string Kind, string Name)[] s_predictors = [("ldlp", "draft length predictor"), ("survival", "survival predictor"), ("stop", "stop head")];
+
     /// <summary>Describes a folder.</summary>
     public static JsonObject Folder(string path)
     {
@@ -15,9 +18,9 @@ internal static class Models
             throw new ModelFormatException(path, null, "the folder holds no config.json, so it is no model's, draft head's or predictor's", "Readable: " + Inspector.Readable);
         }
 
-        if (IsPredictor(ConfigFile(path)))
+        if (PredictorName(ConfigFile(path)) is { } name)
         {
-            return Predictor(path);
+            return Predictor(path, name);
         }
 
         using ITensorSource source = Checkpoint.Open(path);
@@ -28,7 +31,7 @@ internal static class Models
     public static JsonObject Config(string file)
     {
         JsonObject description = Inspector.Begin("configuration", file);
-        if (IsPredictor(file))
+        if (PredictorName(file) is not null)
         {
             foreach ((string key, JsonNode? value) in JsonNode.Parse(File.ReadAllText(file))!.AsObject())
             {
@@ -82,7 +85,11 @@ internal static class Models
             using ITensorSource head = Checkpoint.Open(folder);
             return Head(folder, head, (pass, lmHead));
         });
-        description["ldlp"] = Part(path, "ldlp", Predictor);
+        foreach ((string kind, string name) in s_predictors)
+        {
+            description[kind] = Part(path, kind, folder => Predictor(folder, name));
+        }
+
         return description;
     }
 
@@ -127,10 +134,10 @@ internal static class Models
         description["variants"] = new JsonArray([.. variants.Where(variant => variant.Is).Select(variant => (JsonNode)variant.Name)]);
     }
 
-    private static JsonObject Predictor(string path)
+    private static JsonObject Predictor(string path, string name)
     {
         JsonObject description = Config(ConfigFile(path));
-        description["kind"] = "draft length predictor";
+        description["kind"] = name;
         description["path"] = path;
         using ITensorSource source = Checkpoint.Open(path);
         description["parameters"] = source.Tensors.Values.Sum(tensor => tensor.ElementCount);
@@ -143,13 +150,15 @@ internal static class Models
 
     private static string ConfigFile(string folder) => Path.Combine(folder, "config.json");
 
-    private static bool IsPredictor(string configFile)
+    /// <summary>What the predictor is called that a configuration is one of; null where it is none's.</summary>
+    private static string? PredictorName(string configFile)
     {
         try
         {
             using JsonDocument document = JsonDocument.Parse(JsonConfig.ReadText(configFile, JsonConfig.ConfigLimit));
-            return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("adaeagle_kind", out JsonElement kind)
-                && kind.ValueKind == JsonValueKind.String && kind.GetString() is "ldlp" or "survival";
+            return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("adaeagle_kind", out JsonElement kind) && kind.ValueKind == JsonValueKind.String
+                ? s_predictors.FirstOrDefault(predictor => predictor.Kind == kind.GetString()).Name
+                : null;
         }
         catch (JsonException failure)
         {

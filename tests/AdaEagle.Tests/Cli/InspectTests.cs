@@ -1,7 +1,10 @@
 using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
+using AdaEagle.Formats;
 using AdaEagle.Tests.Formats;
+using AdaEagle.Tests.Models;
+using AdaEagle.Tests.Speculation;
 
 namespace AdaEagle.Tests.Cli;
 
@@ -24,6 +27,24 @@ public class InspectTests(TinyCliModel model) : IClassFixture<TinyCliModel>
         Assert.Equal(4 * ((3 * layer) + lmHead), root.GetProperty("pass_bytes").GetInt64());
         Assert.Equal((double)((2 * 48 * 48) + layer + lmHead) / ((3 * layer) + lmHead), root.GetProperty("eagle").GetProperty("draft_cost").GetDouble(), 12);
         Assert.Equal((3 * (layer + 96)) + 48 + (2 * lmHead), root.GetProperty("parameters").GetInt64());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_survival_predictor_is_described_beside_either_kind_of_head(bool eagle3)
+    {
+        using var folder = new TemporaryFolder();
+        ModelConfig target = TinyModels.Config with { LayerCount = 5 }, head = target with { LayerCount = 1, Eagle3 = eagle3 ? new Eagle3Config { DraftVocabularySize = 24 } : null };
+        TinyModels.WriteInto(folder.Path, target, 1, head: head);
+        TinySurvivals.Write(folder.File("survival"), target.HiddenSize, 1, maxDraft: 7);
+        JsonElement root = Inspect(folder.Path), survival = root.GetProperty("survival");
+        Assert.Equal(eagle3 ? "EAGLE-3" : "EAGLE-1", root.GetProperty("eagle").GetProperty("generation").GetString());
+        Assert.Equal(("survival predictor", folder.File("survival"), 7), (survival.GetProperty("kind").GetString(), survival.GetProperty("path").GetString(), survival.GetProperty("k_max").GetInt32()));
+        Assert.True(survival.GetProperty("parameters").GetInt64() > 12 * 2 * target.HiddenSize);
+        Assert.Equal(JsonValueKind.Null, root.GetProperty("ldlp").ValueKind);
+        Assert.Equal("survival predictor", Inspect(folder.File("survival")).GetProperty("kind").GetString());
+        Assert.Contains("\nsurvival\n", CliRun.Of("inspect", folder.Path).Out, StringComparison.Ordinal);
     }
 
     [Theory]
