@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using AdaEagle.Cli.Bench;
 using AdaEagle.Cli.Bench.Engine;
+using AdaEagle.Cli.Bench.Matrix;
 using AdaEagle.Cli.Bench.Text;
 using AdaEagle.Cli.Bench.Tune;
 using AdaEagle.Cli.Generate;
@@ -12,6 +13,7 @@ namespace AdaEagle.Cli;
 /// <summary>What the tool writes as JSON. Names are snake_case; text stays readable.</summary>
 [JsonSerializable(typeof(GenerationJson))]
 [JsonSerializable(typeof(BenchJson))]
+[JsonSerializable(typeof(MatrixJson))]
 [JsonSerializable(typeof(EngineJson))]
 [JsonSerializable(typeof(TuneJson))]
 [JsonSerializable(typeof(IReadOnlyList<PerplexityJson>))]

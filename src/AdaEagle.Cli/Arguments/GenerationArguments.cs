@@ -57,6 +57,12 @@ internal sealed class GenerationArguments
         });
     }
 
+    /// <summary>The option that says which policy.</summary>
+    public Option Policy => _policy;
+
+    /// <summary>The option of the temperature.</summary>
+    public Option Temperature => _temperature;
+
     /// <summary>A remark on every command's help: where unset options come from.</summary>
     public static string Remark => "Decoding is greedy unless --temperature is above 0; a model's generation_config.json gives its end tokens only.";
 

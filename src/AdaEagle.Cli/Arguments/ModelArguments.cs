@@ -56,13 +56,16 @@ internal sealed class ModelArguments
         }
     }
 
-    /// <summary>Loads it; what doesn't fit together is said once.</summary>
-    public LanguageModel Load(ParseResult arguments, Terminal terminal)
+    /// <summary>The option that says what drafts.</summary>
+    public Option Drafter => _drafter;
+
+    /// <summary>Loads it; what doesn't fit together is said once. A drafter and its folder that are named here come before those of the command line.</summary>
+    public LanguageModel Load(ParseResult arguments, Terminal terminal, string? drafter = null, string? draft = null)
     {
         LanguageModel model = LanguageModel.Load(arguments.GetValue(_model) ?? DefaultModel.Find(), new LoadOptions
         {
-            Drafter = arguments.GetValue(_drafter),
-            DraftFolder = arguments.GetValue(_draft),
+            Drafter = drafter ?? arguments.GetValue(_drafter),
+            DraftFolder = draft ?? arguments.GetValue(_draft),
             PredictorFolder = arguments.GetValue(_predictor),
             SurvivalFolder = arguments.GetValue(_survival),
             CostsFile = arguments.GetValue(_costs) is { } costs && File.Exists(costs) ? costs : null,
@@ -86,6 +89,15 @@ internal sealed class ModelArguments
         if (model.Survival is null && policies.Any(policy => policy is AutoPolicy.PolicyName or AutoPolicy.ChainName))
         {
             terminal.Note("note: the model has no survival predictor (survival/); auto learns while it runs, from a prior of 0.7 a token");
+        }
+    }
+
+    /// <summary>Throws where a file of costs is named that is not there, and so would be written.</summary>
+    public void RequireCosts(ParseResult arguments, string why)
+    {
+        if (arguments.GetValue(_costs) is { } file && !File.Exists(file))
+        {
+            throw new ArgumentException($"--costs {file}: there is no such file, and it is not written {why}: leave it out, or name one that is there.");
         }
     }
 

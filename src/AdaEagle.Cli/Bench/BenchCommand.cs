@@ -2,6 +2,8 @@ using System.CommandLine;
 using System.Text.Json;
 using AdaEagle.Cli.Arguments;
 using AdaEagle.Cli.Bench.Engine;
+using AdaEagle.Cli.Bench.Matrix;
+using AdaEagle.Cli.Bench.Report;
 using AdaEagle.Cli.Bench.Text;
 using AdaEagle.Cli.Bench.Tune;
 using AdaEagle.Generation;
@@ -34,14 +36,24 @@ internal sealed class BenchCommand
         HelpName = "LIST",
     };
 
+    private readonly Option<string?> _matrix = new("--matrix")
+    {
+        Description = "Runs every drafter at every temperature: a JSON file of the lists drafters, policies, temperatures; a list that is not in it is as the command line says.", HelpName = "FILE",
+    };
+
     private readonly Option<int> _limit = Values.Whole("--limit", "At most N prompts in all, evenly over the suites, the first of each; 0 takes all.", 0, 0);
     private readonly Option<int> _repeat = Values.Whole("--repeat", "Runs everything N times and takes the median time of each prompt.", 1, 1, 1000);
     private readonly Option<string?> _json = new("--json") { Description = "Also writes environment and figures to a file, as JSON.", HelpName = "OUT" };
 
+    private readonly Option<string?> _report = new("--report")
+    {
+        Description = $"Also writes a report into a folder: {BenchReport.Page}, pictures, and the answers in Spec-Bench's format.", HelpName = "DIR",
+    };
+
     private BenchCommand(Terminal terminal, Command command)
     {
         _terminal = terminal;
-        foreach (Option option in (Option[])[_prompts, _policies, _limit, _repeat, _json])
+        foreach (Option option in (Option[])[_prompts, _policies, _matrix, _limit, _repeat, _json, _report])
         {
             command.Options.Add(option);
         }
@@ -65,6 +77,8 @@ internal sealed class BenchCommand
             [
                 "adaeagle bench --prompts bench.jsonl --policies ar,fixed:2,fixed:4,ldlp,ldlp+threshold:-0.6,oracle --json out.json",
                 "adaeagle bench --prompts bench.jsonl --limit 20 --repeat 3 --temperature 0.8 --seed 7",
+                "adaeagle bench --prompts bench.jsonl --policies fixed:3,fixed:5,comb:5,1,auto,oracle --report report",
+                "adaeagle bench --prompts bench.jsonl --matrix matrix.json --json out.json --report report",
             ],
         };
         _ = new BenchCommand(terminal, command);
@@ -74,34 +88,51 @@ internal sealed class BenchCommand
         return command;
     }
 
+    internal static int ExitCode(IReadOnlyList<PolicyResult> results) =>
+        results.All(result => result.IdenticalCount == result.Prompts.Count) ? CommandLine.Done : Differs;
+
     private int Run(ParseResult arguments)
     {
         string prompts = arguments.GetRequiredValue(_prompts);
-        string? output = arguments.GetValue(_json);
+        (string? output, string? report) = (arguments.GetValue(_json), arguments.GetValue(_report));
         RequireWritable(output);
+        RequireFolder(report);
         GenerationOptions options = _generation.Read(arguments, _terminal);
         IReadOnlyList<Question> questions = QuestionFile.Limit(QuestionFile.Read(prompts), arguments.GetValue(_limit));
-        IReadOnlyList<string>? policies = (arguments.GetValue(_policies) ?? options.Policy) is { } list ? PolicyList.Parse(list) : null;
-        using LanguageModel model = _model.Load(arguments, _terminal);
-        var settings = new BenchSettings(questions, policies ?? PolicyList.Usual(model.DefaultDrafter is not null), options, arguments.GetValue(_repeat));
-        ModelArguments.NoteLearning(model, _terminal, settings.Policies);
-        using var runner = new BenchRunner(model, settings);
-        IReadOnlyList<PolicyResult> results = _terminal.Interrupts.Run(cancellation => Measure(runner, settings, cancellation));
+        BenchMatrix? matrix = arguments.GetValue(_matrix) is { } file ? BenchMatrix.Read(file) : null;
+        RequireOnePlace(arguments, matrix);
+        IReadOnlyList<string>? policies = matrix?.Policies ?? ((arguments.GetValue(_policies) ?? options.Policy) is { } list ? PolicyList.Parse(list) : null);
 
-        var figures = new BenchFigures(results);
-        Show(figures, runner);
-        if (output is not null)
+        var runs = new List<BenchRun>();
+        foreach (MatrixDrafter? drafter in matrix?.Drafters ?? (IReadOnlyList<MatrixDrafter?>)[null])
         {
-            BenchEnvironment environment = BenchEnvironment.Of(model, settings, runner, prompts, arguments.Tokens.Select(token => token.Value).Prepend("adaeagle"));
-            File.WriteAllText(output, JsonSerializer.Serialize(BenchJson.Of(environment, figures), Json.Page.BenchJson) + "\n");
+            using LanguageModel model = _model.Load(arguments, _terminal, drafter?.Name, drafter?.Draft);
+            IReadOnlyList<string> names = policies ?? PolicyList.Usual(model.DefaultDrafter is not null);
+            ModelArguments.NoteLearning(model, _terminal, names);
+            foreach (float temperature in matrix?.Temperatures ?? [options.Sampling.Temperature])
+            {
+                var settings = new BenchSettings(questions, names, options with { Sampling = options.Sampling with { Temperature = temperature } }, arguments.GetValue(_repeat))
+                {
+                    KeepForecasts = report is not null,
+                };
+                using var runner = new BenchRunner(model, settings);
+                IReadOnlyList<PolicyResult> results = _terminal.Interrupts.Run(cancellation => Measure(runner, settings, cancellation));
+                BenchEnvironment environment = BenchEnvironment.Of(model, settings, runner, prompts, arguments.Tokens.Select(token => token.Value).Prepend("adaeagle"));
+                runs.Add(new BenchRun(environment, new BenchFigures(results), runner.Costs, runner.Differences));
+                Show(runs[^1], matrix is not null);
+                Write(runs, matrix is not null, output);
+            }
+
+            _model.KeepCosts(arguments, model);
         }
 
-        _model.KeepCosts(arguments, model);
-        return ExitCode(results);
-    }
+        if (report is not null)
+        {
+            BenchReport.Write(report, runs);
+        }
 
-    internal static int ExitCode(IReadOnlyList<PolicyResult> results) =>
-        results.All(result => result.IdenticalCount == result.Prompts.Count) ? CommandLine.Done : Differs;
+        return runs.Max(run => ExitCode(run.Figures.Results));
+    }
 
     private IReadOnlyList<PolicyResult> Measure(BenchRunner runner, BenchSettings settings, CancellationToken cancellation) => BenchProgress.Run(_terminal, stage =>
     {
@@ -120,18 +151,60 @@ internal sealed class BenchCommand
         return runner.Run(_ => measured(), cancellation);
     });
 
-    private void Show(BenchFigures figures, BenchRunner runner)
+    private void Show(BenchRun run, bool isOneOfSeveral)
     {
-        new BenchTable(_terminal.Out).All(figures, runner.Costs);
-        foreach (string difference in runner.Differences.Take(MostDifferences))
+        if (isOneOfSeveral)
+        {
+            _terminal.Out.WriteLine($"## {run.Title}");
+            _terminal.Out.WriteLine();
+        }
+
+        new BenchTable(_terminal.Out).All(run.Figures, run.Costs);
+        foreach (string difference in run.Differences.Take(MostDifferences))
         {
             _terminal.Note(difference);
         }
 
-        if (runner.Differences.Count > MostDifferences)
+        if (run.Differences.Count > MostDifferences)
         {
-            _terminal.Note($"… and {runner.Differences.Count - MostDifferences} more");
+            _terminal.Note($"… and {run.Differences.Count - MostDifferences} more");
         }
+    }
+
+    // After every run of a matrix: what is measured is kept, whatever happens to the rest.
+    private static void Write(List<BenchRun> runs, bool isMatrix, string? output)
+    {
+        if (output is not null)
+        {
+            string text = isMatrix
+                ? JsonSerializer.Serialize(MatrixJson.Of(runs), Json.Page.MatrixJson)
+                : JsonSerializer.Serialize(BenchJson.Of(runs[0].Environment, runs[0].Figures), Json.Page.BenchJson);
+            File.WriteAllText(output, text + "\n");
+        }
+    }
+
+    // Two places that say the same thing differently would leave one of them unheard.
+    private void RequireOnePlace(ParseResult arguments, BenchMatrix? matrix)
+    {
+        if (matrix is null)
+        {
+            return;
+        }
+
+        (string List, bool InMatrix, Option[] Options)[] pairs =
+        [
+            ("policies", matrix.Policies is not null, [_policies, _generation.Policy]), ("drafters", matrix.Drafters is not null, [_model.Drafter]),
+            ("temperatures", matrix.Temperatures is not null, [_generation.Temperature]),
+        ];
+        foreach ((string list, bool inMatrix, Option[] options) in pairs)
+        {
+            if (inMatrix && Array.Find(options, option => arguments.GetResult(option) is { Implicit: false }) is { } option)
+            {
+                throw new ArgumentException($"The matrix has a list of {list}, and {option.Name} is given too: leave one of them out.");
+            }
+        }
+
+        _model.RequireCosts(arguments, "with --matrix, since each drafter costs something else");
     }
 
     // Said before the work, not after it.
@@ -147,5 +220,20 @@ internal sealed class BenchCommand
         {
             throw new ArgumentException($"--json {file}: {(Directory.Exists(file) ? "that is a folder; name a file in it" : $"there is no folder {folder}; make it first")}.");
         }
+    }
+
+    private static void RequireFolder(string? folder)
+    {
+        if (folder is null)
+        {
+            return;
+        }
+
+        if (File.Exists(folder))
+        {
+            throw new ArgumentException($"--report {folder}: that is a file; name a folder.");
+        }
+
+        Directory.CreateDirectory(folder);
     }
 }

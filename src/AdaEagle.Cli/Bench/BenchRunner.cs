@@ -140,6 +140,7 @@ internal sealed class BenchRunner : IDisposable
         int count = _settings.Questions.Count;
         var runs = new List<PromptRun>[_policies.Length, count];
         var plain = new PromptRun[count];
+        List<DraftForecast>[] forecasts = [.. _policies.Select(KeepForecasts)];
         for (int repeat = 0; repeat < _settings.Repeat; repeat++)
         {
             for (int q = 0; q < count; q++)
@@ -156,11 +157,25 @@ internal sealed class BenchRunner : IDisposable
         }
 
         return [.. _settings.Policies.Select((name, policy) => new PolicyResult(
-            name, [.. _settings.Questions.Select((question, q) => Result(name, question, runs[policy, q], plain[q]))]))];
+            name, [.. _settings.Questions.Select((question, q) => Result(name, question, runs[policy, q], plain[q]))])
+        {
+            Forecasts = forecasts[policy],
+        })];
     }
 
     /// <inheritdoc/>
     public void Dispose() => _session.Dispose();
+
+    private List<DraftForecast> KeepForecasts(IDraftPolicy? policy)
+    {
+        var forecasts = new List<DraftForecast>();
+        if (_settings.KeepForecasts && policy is AutoPolicy auto)
+        {
+            auto.Forecasts = forecasts.Add;
+        }
+
+        return forecasts;
+    }
 
     private IReadOnlyList<int> Ask(Question question) => new Conversation(_model, question.Raw || _settings.Options.Raw).Ask(question.Turns[0]);
 
@@ -189,7 +204,8 @@ internal sealed class BenchRunner : IDisposable
         return new PromptRun(
             Measurement.Sum(results.Select(result => Measurement.Of(result.Statistics))),
             [.. results.Select(result => result.Tokens)],
-            [.. results.SelectMany(result => result.Statistics.Rounds)]);
+            [.. results.SelectMany(result => result.Statistics.Rounds)],
+            [.. results.Select(Turn)]);
     }
 
     private PromptResult Result(string name, Question question, IReadOnlyList<PromptRun> repeats, PromptRun plain)
@@ -201,7 +217,16 @@ internal sealed class BenchRunner : IDisposable
         }
 
         return new PromptResult(
-            question, Measurement.Median([.. repeats.Select(run => run.Measurement)]), difference is null, repeats[0].Tokens.Any(Loops.In), repeats[0].Rounds);
+            question, Measurement.Median([.. repeats.Select(run => run.Measurement)]), difference is null, repeats[0].Tokens.Any(Loops.In), repeats[0].Rounds)
+        {
+            Turns = repeats.OrderBy(run => run.Measurement.Total).ElementAt((repeats.Count - 1) / 2).Turns,
+        };
+    }
+
+    private static TurnResult Turn(GenerationResult result)
+    {
+        GenerationStatistics stats = result.Statistics;
+        return new TurnResult(result.Text, stats.EmittedTokens, stats.TotalTime.TotalSeconds, [1, .. stats.Rounds.Select(round => round.Emitted)]);
     }
 
     private static string? Difference(PromptRun run, PromptRun plain)
@@ -218,5 +243,5 @@ internal sealed class BenchRunner : IDisposable
         return null;
     }
 
-    private sealed record PromptRun(Measurement Measurement, IReadOnlyList<IReadOnlyList<int>> Tokens, IReadOnlyList<RoundRecord> Rounds);
+    private sealed record PromptRun(Measurement Measurement, IReadOnlyList<IReadOnlyList<int>> Tokens, IReadOnlyList<RoundRecord> Rounds, IReadOnlyList<TurnResult> Turns);
 }

@@ -9,6 +9,9 @@ namespace AdaEagle.Cli.Bench;
 /// <param name="Repeat">How often everything is run.</param>
 internal sealed record BenchSettings(IReadOnlyList<Question> Questions, IReadOnlyList<string> Policies, GenerationOptions Options, int Repeat)
 {
+    /// <summary>True to keep what <c>auto</c> thinks of its tokens: <see cref="PolicyResult.Forecasts"/>.</summary>
+    public bool KeepForecasts { get; init; }
+
     // Far beyond the questions of a file, so that the turns of a question have numbers of their own.
     private const long TurnStride = 1L << 32;
 

@@ -95,12 +95,12 @@ internal sealed class BenchTable(TextWriter output)
             return;
         }
 
-        var table = new MarkdownTable(["policy", .. gains.Select(column => column.Heading), .. shares.Select(column => column.Heading), .. hasFixed ? (string[])["behind in"] : []]);
+        var table = new MarkdownTable(["policy", .. gains.Select(column => column.Heading), .. shares.Select(column => column.Heading), .. hasFixed ? (string[])["significantly behind in"] : []]);
         foreach ((PolicyResult result, PolicyGains gain) in figures.Results.Zip(figures.Gains))
         {
             table.Add([
                 result.Name, .. gains.Select(column => Percent(column.Of(gain))), .. shares.Select(column => Share(column.Of(gain))),
-                .. hasFixed ? (string[])[gain.BehindIn.Count == 0 ? "none" : string.Join(", ", gain.BehindIn)] : [],
+                .. hasFixed ? (string[])[Behind(gain)] : [],
             ]);
         }
 
@@ -133,7 +133,7 @@ internal sealed class BenchTable(TextWriter output)
             IReadOnlyList<double> shares = result.AcceptanceByPosition();
             if (shares.Count > 0)
             {
-                Line($"acceptance by position, {result.Name}: {string.Join(' ', shares.Select(share => Number(share, ".00")))}");
+                Line($"- acceptance by position, {result.Name}: {string.Join(' ', shares.Select(share => Number(share, ".00")))}");
             }
         }
     }
@@ -142,8 +142,8 @@ internal sealed class BenchTable(TextWriter output)
     public void Costs(RoundCosts costs)
     {
         string verify = string.Join(' ', Enumerable.Range(1, costs.MaxDraft + 1).Select(rows => Number(costs.VerifyOverPass(rows), "0.00")));
-        Line($"costs (medians): pass {Milliseconds(costs.VerifySeconds[0])}, a draft step {Number(costs.DraftStepOverPass, "0.000")} of it, overhead {Milliseconds(costs.OverheadSeconds)} a round; verify 1 to {costs.MaxDraft + 1} rows over 1: {verify}");
-        Line($"draft of 0 to {costs.MaxDraft} tokens over a pass: {string.Join(' ', costs.DraftSeconds.Select(draft => Number(draft / costs.VerifySeconds[0], "0.00")))}");
+        Line($"- costs (medians): pass {Milliseconds(costs.VerifySeconds[0])}, a draft step {Number(costs.DraftStepOverPass, "0.000")} of it, overhead {Milliseconds(costs.OverheadSeconds)} a round; verify 1 to {costs.MaxDraft + 1} rows over 1: {verify}");
+        Line($"- draft of 0 to {costs.MaxDraft} tokens over a pass: {string.Join(' ', costs.DraftSeconds.Select(draft => Number(draft / costs.VerifySeconds[0], "0.00")))}");
     }
 
     private void Write(string title, MarkdownTable table)
@@ -162,6 +162,9 @@ internal sealed class BenchTable(TextWriter output)
         gain is null ? "-" : $"{Percent(gain.Ratio.Value)} ({Percent(gain.Ratio.Low)} to {Percent(gain.Ratio.High)})";
 
     private static string Percent(double ratio) => Number(100 * (ratio - 1), "+0.0;-0.0") + "%";
+
+    private static string Behind(PolicyGains gain) => gain.BehindIn.Count > 0 ? string.Join(", ", gain.BehindIn)
+        : gain.Suites.All(suite => suite.Prompts < PolicyGains.FewestPrompts) ? "too few prompts" : "none";
 
     private static string Share(double? share) => share is { } value ? Number(100 * value, "0") + "%" : "-";
 

@@ -1,4 +1,5 @@
 using AdaEagle.Speculation;
+using AdaEagle.Speculation.Policies;
 
 namespace AdaEagle.Cli.Bench;
 
@@ -8,11 +9,25 @@ namespace AdaEagle.Cli.Bench;
 /// <param name="Identical">True if the tokens of every turn and every repeat are plain decoding's.</param>
 /// <param name="Loops">True if a turn's output loops.</param>
 /// <param name="Rounds">Every round of the first repeat.</param>
-internal sealed record PromptResult(Question Question, Measurement Measurement, bool Identical, bool Loops, IReadOnlyList<RoundRecord> Rounds);
+internal sealed record PromptResult(Question Question, Measurement Measurement, bool Identical, bool Loops, IReadOnlyList<RoundRecord> Rounds)
+{
+    /// <summary>The turns by themselves; of several repeats those of the median.</summary>
+    public IReadOnlyList<TurnResult> Turns { get; init; } = [];
+}
+
+/// <summary>What one policy said in one turn.</summary>
+/// <param name="Text">The visible text.</param>
+/// <param name="Tokens">Tokens emitted, an end token included.</param>
+/// <param name="Seconds">From the prompt to the last token.</param>
+/// <param name="Emitted">Tokens emitted by each target pass, the prefill's first.</param>
+internal sealed record TurnResult(string Text, int Tokens, double Seconds, IReadOnlyList<int> Emitted);
 
 /// <summary>What one policy did on all questions, in their order.</summary>
 internal sealed record PolicyResult(string Name, IReadOnlyList<PromptResult> Prompts)
 {
+    /// <summary>What <c>auto</c> thought of its tokens, where that was asked for.</summary>
+    public IReadOnlyList<DraftForecast> Forecasts { get; init; } = [];
+
     /// <summary>The same for some of the questions.</summary>
     public PolicyResult Where(Func<int, bool> takes) => new(Name, [.. Prompts.Where((_, index) => takes(index))]);
 

@@ -9,7 +9,11 @@ namespace AdaEagle.Cli.Bench;
 /// <param name="Turns">What the user says, turn by turn; the model's own answers come between.</param>
 /// <param name="Raw">True if the turns are text to be continued, without the chat template.</param>
 /// <param name="Index">Its place in the file, from 0: the sequence number of its random numbers.</param>
-internal sealed record Question(string Id, string Category, IReadOnlyList<string> Turns, bool Raw, int Index);
+internal sealed record Question(string Id, string Category, IReadOnlyList<string> Turns, bool Raw, int Index)
+{
+    /// <summary>True if the file wrote the id as a number.</summary>
+    public bool HasNumber { get; init; }
+}
 
 /// <summary>Reads question files: a JSON object a line, <c>{"question_id", "category", "turns": […], "raw"?}</c>; other keys are left alone.</summary>
 internal static class QuestionFile
@@ -59,7 +63,8 @@ internal static class QuestionFile
                 throw Wrong("it is no JSON object");
             }
 
-            string id = Property(root, "question_id") switch
+            JsonElement? asked = Property(root, "question_id");
+            string id = asked switch
             {
                 { ValueKind: JsonValueKind.String } text => text.GetString()!,
                 { ValueKind: JsonValueKind.Number } value => value.GetRawText(),
@@ -79,7 +84,7 @@ internal static class QuestionFile
                 throw Wrong("\"turns\" must be a list of texts, at least one, none of them empty");
             }
 
-            return new Question(id, category, [.. array.EnumerateArray().Select(turn => turn.GetString()!)], raw, index);
+            return new Question(id, category, [.. array.EnumerateArray().Select(turn => turn.GetString()!)], raw, index) { HasNumber = asked is { ValueKind: JsonValueKind.Number } };
         }
         catch (JsonException failure)
         {

@@ -30,7 +30,7 @@ public static class Drafters
     private static readonly (string Form, string What, Func<string, DrafterResources, IDrafter?> Make)[] s_kinds =
     [
         (Eagle, "the model's EAGLE head", (name, resources) => name == Eagle ? new EagleDrafter(resources.Head ?? throw Lacks(name, "a draft head"), resources.Pool, resources.MaxExpanded) : null),
-        ("ngram[:N,M]", "prompt lookup: the N tokens after an earlier occurrence of the last M or fewer", MakeNgram),
+        ("ngram[:N,M]", "prompt lookup: the N tokens after an earlier occurrence of the last M or fewer", (name, resources) => MakeNgram(name, resources.EndTokens)),
         (Model, "a second model with the same vocabulary", (name, resources) => name == Model ? new ModelDrafter(resources.DraftModel ?? throw Lacks(name, "a draft model"), resources.Target, resources.Pool, resources.MaxExpanded) : null),
     ];
 
@@ -51,14 +51,25 @@ public static class Drafters
             }
         }
 
-        throw new ArgumentException($"There is no drafter '{name}'. Supported: {string.Join(", ", s_kinds.Select(kind => kind.Form))}.", nameof(name));
+        throw Unknown(name);
     }
 
-    private static NgramDrafter? MakeNgram(string name, DrafterResources resources)
+    /// <summary>Checks a name before there is a model; whether that has what the drafter needs, <see cref="Create"/> says.</summary>
+    /// <exception cref="ArgumentException">No drafter has that name, or a number in it is out of range.</exception>
+    public static void Check(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        if (name is not (Eagle or Model) && MakeNgram(name, []) is null)
+        {
+            throw Unknown(name);
+        }
+    }
+
+    private static NgramDrafter? MakeNgram(string name, IReadOnlyList<int> endTokens)
     {
         if (name == Ngram)
         {
-            return new NgramDrafter(endTokens: resources.EndTokens);
+            return new NgramDrafter(endTokens: endTokens);
         }
 
         if (!name.StartsWith(Ngram + ":", StringComparison.Ordinal))
@@ -68,12 +79,15 @@ public static class Drafters
 
         string[] numbers = name[(Ngram.Length + 1)..].Split(',');
         return numbers.Length == 2 && Number(numbers[0], out int most) && Number(numbers[1], out int longest)
-            ? new NgramDrafter(most, longest, resources.EndTokens)
+            ? new NgramDrafter(most, longest, endTokens)
             : throw new ArgumentException($"'{name}': N,M must be two whole numbers from 1 to {MostNgramTokens}, such as ngram:10,2.", nameof(name));
 
         static bool Number(string text, out int number) =>
             int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number is >= 1 and <= MostNgramTokens;
     }
+
+    private static ArgumentException Unknown(string name) =>
+        new($"There is no drafter '{name}'. Supported: {string.Join(", ", s_kinds.Select(kind => kind.Form))}.", nameof(name));
 
     private static ArgumentException Lacks(string name, string what) =>
         new($"Drafter '{name}' needs {what}, and the model has none: name one with --draft (for a second model with --drafter {Model}), or draft with '{Ngram}'.", nameof(name));

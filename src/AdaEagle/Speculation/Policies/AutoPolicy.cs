@@ -108,6 +108,9 @@ public sealed class AutoPolicy : IDraftPolicy
     /// <summary>What it takes parts of a round to cost.</summary>
     public DraftCosts Costs { get; }
 
+    /// <summary>Told of every verified token of a chain whose fate became known; null, as usual: nobody.</summary>
+    public Action<DraftForecast>? Forecasts { get; set; }
+
     /// <summary>rho: tokens per second of the last thousand rounds or so, of the rounds as they are costed; that of plain decoding at first.</summary>
     public double Rate => _seconds > 0 ? _emitted / _seconds : 1 / Math.Max(Costs.Round(0, 1), 1e-9);
 
@@ -298,6 +301,7 @@ public sealed class AutoPolicy : IDraftPolicy
         for (int i = 0; i < known; i++)
         {
             bool isRight = i < right;
+            Forecasts?.Invoke(new DraftForecast(i + 1, _hazards[i], _right[i], isRight));
             _learned.Observe(i + 1, _headProbabilities[i], isRight);
             if (_predictor is not null)
             {

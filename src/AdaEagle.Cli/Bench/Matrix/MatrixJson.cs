@@ -1,0 +1,13 @@
+namespace AdaEagle.Cli.Bench.Matrix;
+
+/// <summary>What <c>bench --matrix --json OUT</c> writes: the runs that are done, each as <see cref="BenchJson"/> has it.</summary>
+internal sealed record MatrixJson(IReadOnlyList<MatrixRunJson> Runs)
+{
+    public static MatrixJson Of(IReadOnlyList<BenchRun> runs) => new([.. runs.Select(MatrixRunJson.Of)]);
+}
+
+/// <summary>One drafter at one temperature.</summary>
+internal sealed record MatrixRunJson(string? Drafter, float Temperature, BenchEnvironment Environment, IReadOnlyList<PolicyJson> Policies)
+{
+    public static MatrixRunJson Of(BenchRun run) => new(run.Environment.Drafter, run.Environment.Sampling.Temperature, run.Environment, PolicyJson.Of(run.Figures));
+}
