@@ -9,7 +9,9 @@ internal static class RuleSettings
     public const int Most = 12;
 
     /// <summary>Rules and their settings, as policy names, for drafts of at most <paramref name="longest"/> tokens.</summary>
-    public static IReadOnlyList<(string Rule, IReadOnlyList<string> Settings)> For(int longest)
+    /// <param name="longest">k_max.</param>
+    /// <param name="fittedTree">The name of the best fixed tree of so many nodes and levels.</param>
+    public static IReadOnlyList<(string Rule, IReadOnlyList<string> Settings)> For(int longest, Func<int, int, string> fittedTree)
     {
         (string, IEnumerable<string>)[] rules =
         [
@@ -27,6 +29,11 @@ internal static class RuleSettings
             ("bucket", Enumerable.Range(1, longest).Select(shortest => $"bucket:{shortest}")),
             ("ucb", Each("ucb", 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)),
             ("position-argmax", Each("position-argmax", 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)),
+            ("comb", Lists("comb", Levels(longest, 4), [1, 2, 3])),
+            ("tree", ((int[])[3, 6, 10, 16, 24, 40]).SelectMany(nodes => Levels(longest, 2).Select(depth => fittedTree(nodes, depth)))),
+            ("eagle2", Lists("eagle2", [8, 16, 32], [.. Levels(longest, 3).Select(depth => depth - 1)], [4]).Concat(Lists("eagle2", [16, 32, 60], [longest - 1], [10]))),
+            ("opt-tree", Lists("opt-tree", [8, 16, 32], Levels(longest, 2), [4]).SelectMany(sizes => Each(sizes, 0.2, 0.5))),
+            ("cape", Enumerable.Range(1, longest).Select(length => $"cape:{length}")),
         ];
         return [.. rules.Select(rule => (rule.Item1, (IReadOnlyList<string>)[.. rule.Item2.Distinct().Take(Most)]))];
     }
@@ -35,6 +42,13 @@ internal static class RuleSettings
 
     private static IEnumerable<string> Pairs(string rule, double[] first, double[] second) =>
         first.SelectMany(a => second.Select(b => string.Create(CultureInfo.InvariantCulture, $"{rule}:{a}:{b}")));
+
+    // Numbers with commas between them, one of each list.
+    private static IEnumerable<string> Lists(string rule, params int[][] numbers) =>
+        numbers.Aggregate((IEnumerable<string>)[""], (lists, next) => lists.SelectMany(list => next.Select(number => $"{list},{number}"))).Select(list => $"{rule}:{list[1..]}");
+
+    // So many draft lengths, evenly up to the longest.
+    private static int[] Levels(int longest, int count) => [.. Enumerable.Range(1, count).Select(level => Math.Max(longest * level / count, 1)).Distinct()];
 
     private static IEnumerable<string> Words(string rule, params string[] words) => words.Select(word => $"{rule}:{word}");
 }

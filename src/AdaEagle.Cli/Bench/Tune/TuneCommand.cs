@@ -37,12 +37,12 @@ internal sealed class TuneCommand
 
     public static Command Create(Terminal terminal)
     {
-        var command = new CommandWithExamples("tune", "Finds the best setting of every draft rule: answers are recorded once, and replayed.")
+        var command = new CommandWithExamples("tune", "Finds the best setting of every draft rule, chains and trees: answers are recorded once, and replayed.")
         {
             Remarks =
             [
-                $"Every rule has at most {RuleSettings.Most} settings. A replay plays the very rounds that decoding would have, with the costs of rounds that were measured here;"
-                + " --policy and --show-draft change nothing.",
+                $"Every rule has at most {RuleSettings.Most} settings. A replay plays the very rounds that decoding would have, with the costs of rounds that were measured here; of trees too."
+                + " Of fixed trees those are tried that are best for the recorded answers, by number of nodes and levels. --policy and --show-draft change nothing.",
             ],
             Examples = ["adaeagle bench tune --prompts dev.jsonl.gz --limit 500 --json tuned.json", "adaeagle bench tune --prompts dev.jsonl.gz --drafter ngram --limit 100"],
         };
@@ -80,7 +80,7 @@ internal sealed class TuneCommand
         }
 
         Action calibrated = stage("costs", 1);
-        RoundCosts costs = tuner.Calibrate(prompts, cancellation);
+        TreeCosts costs = tuner.Calibrate(prompts, cancellation);
         calibrated();
         Action recorded = stage("answers and chains", prompts.Count);
         using (RunRecorder recorder = tuner.Recorder())
@@ -92,32 +92,18 @@ internal sealed class TuneCommand
             }
         }
 
-        IReadOnlyList<(string Rule, IReadOnlyList<string> Settings)> rules = RuleSettings.For(tuner.MaxDraft);
-        Action replayed = stage("settings", rules.Sum(rule => rule.Settings.Count));
-        var tried = new List<(string Rule, SettingJson[] Settings)>();
-        foreach ((string rule, IReadOnlyList<string> settings) in rules)
-        {
-            var figures = new List<SettingJson>();
-            foreach (string setting in settings)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                if (tuner.Replay(setting, costs) is { } figure)
-                {
-                    figures.Add(figure);
-                }
-
-                replayed();
-            }
-
-            if (figures.Count > 0)
-            {
-                tried.Add((rule, [.. figures.OrderByDescending(figure => figure.TokensPerSecond)]));
-            }
-        }
-
-        double oracle = tuner.Oracle(costs), fixedRate = tried.First(rule => rule.Rule == "fixed").Settings[0].TokensPerSecond;
+        IReadOnlyList<(string Rule, IReadOnlyList<string> Settings)> rules = RuleSettings.For(tuner.MaxDraft, tuner.FittedTree);
+        Action replayed = stage("answers replayed", prompts.Count);
+        ILookup<string, SettingJson> figures = tuner.Replay([.. rules.SelectMany(rule => rule.Settings)], costs, replayed, cancellation).ToLookup(figure => figure.Policy);
+        (string Rule, SettingJson[] Settings)[] tried =
+        [
+            .. rules.Select(rule => (rule.Rule, Settings: rule.Settings.SelectMany(setting => figures[setting]).OrderByDescending(figure => figure.TokensPerSecond).ToArray()))
+                .Where(rule => rule.Settings.Length > 0),
+        ];
+        double oracle = tuner.Oracle(costs.Chains, knowsRanks: false), fixedRate = tried.First(rule => rule.Rule == "fixed").Settings[0].TokensPerSecond;
         return new TuneJson(
-            model.Folder, drafter, file, tuner.Outputs, tuner.Tokens, tuner.MaxDraft, CostsJson.Of(costs)!, oracle,
+            model.Folder, drafter, file, tuner.Outputs, tuner.Tokens, tuner.MaxDraft, CostsJson.Of(costs.Chains)!, new TreeCostsJson(costs.Sizes, costs.DraftSeconds, costs.VerifySeconds),
+            oracle, tuner.Oracle(costs.Chains, knowsRanks: true),
             [.. tried.Select(rule => new RuleJson(rule.Rule, (rule.Settings[0].TokensPerSecond / fixedRate) - 1, Share(rule.Settings[0].TokensPerSecond, fixedRate, oracle), rule.Settings))
                 .OrderByDescending(rule => rule.Settings[0].TokensPerSecond)]);
     }
@@ -136,7 +122,7 @@ internal sealed class TuneCommand
         }
 
         table.Write(_terminal.Out);
-        _terminal.Out.WriteLine(Text($"{result.Outputs} outputs, {result.Tokens} tokens, drafts of at most {result.MaxDraft}; the oracle: {result.OracleTokensPerSecond:0.0} tokens/s"));
+        _terminal.Out.WriteLine(Text($"{result.Outputs} outputs, {result.Tokens} tokens, drafts of at most {result.MaxDraft}; the oracle: {result.OracleTokensPerSecond:0.0} tokens/s, with trees {result.TreeOracleTokensPerSecond:0.0}"));
         static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
     }
 }

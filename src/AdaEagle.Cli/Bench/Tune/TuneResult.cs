@@ -22,8 +22,17 @@ internal sealed record RuleJson(string Rule, double OverBestFixed, double Oracle
 /// <param name="Outputs">Outputs recorded.</param>
 /// <param name="Tokens">Tokens in them.</param>
 /// <param name="MaxDraft">k_max.</param>
-/// <param name="Costs">Measured costs of rounds.</param>
+/// <param name="Costs">Measured costs of rounds whose drafts are chains.</param>
+/// <param name="TreeCosts">What trees cost beyond them.</param>
 /// <param name="OracleTokensPerSecond">What one who knows every run length would reach.</param>
+/// <param name="TreeOracleTokensPerSecond">What one would reach who knows the rank of every token, too.</param>
 /// <param name="Rules">The rules, the best first.</param>
 internal sealed record TuneJson(
-    string Model, string Drafter, string Prompts, int Outputs, long Tokens, int MaxDraft, CostsJson Costs, double OracleTokensPerSecond, IReadOnlyList<RuleJson> Rules);
+    string Model, string Drafter, string Prompts, int Outputs, long Tokens, int MaxDraft, CostsJson Costs, TreeCostsJson TreeCosts, double OracleTokensPerSecond,
+    double TreeOracleTokensPerSecond, IReadOnlyList<RuleJson> Rules);
+
+/// <summary>What trees cost.</summary>
+/// <param name="Sizes">Numbers of nodes n.</param>
+/// <param name="DraftSeconds">A draft in two passes, the second over n nodes.</param>
+/// <param name="VerifySeconds">A pass over n + 1 rows.</param>
+internal sealed record TreeCostsJson(IReadOnlyList<int> Sizes, IReadOnlyList<double> DraftSeconds, IReadOnlyList<double> VerifySeconds);

@@ -1,17 +1,25 @@
 using AdaEagle.Generation;
+using AdaEagle.Speculation;
+using AdaEagle.Speculation.Drafting;
 using AdaEagle.Speculation.Oracle;
 using AdaEagle.Speculation.Policies;
 
 namespace AdaEagle.Cli.Bench.Tune;
 
-/// <summary>Answers prompts once, records every root's chain, measures what rounds cost, and replays rules over what was recorded.</summary>
+/// <summary>Answers prompts once, records what the drafter proposes at every root, measures what rounds cost, and plays rules over what was recorded.</summary>
 internal sealed class Tuner : IDisposable
 {
     private const int CalibrationTokens = 96, CalibrationRounds = 12;
 
+    /// <summary>Children of a node: a path of ranks has one digit each.</summary>
+    private const int MostChildren = 10;
+
+    // Nodes that all settings together may have expanded at one root.
+    private const int MaxExpanded = 1024;
+
     private readonly LanguageModel _model;
     private readonly GenerationSession _session;
-    private readonly List<RecordedChains> _outputs = [];
+    private readonly List<RecordedAnswer> _answers = [];
 
     /// <summary>Makes it for drafts of at most <paramref name="maxDraft"/> tokens.</summary>
     public Tuner(LanguageModel model, int maxDraft)
@@ -25,70 +33,106 @@ internal sealed class Tuner : IDisposable
     public int MaxDraft { get; }
 
     /// <summary>Outputs recorded.</summary>
-    public int Outputs => _outputs.Count;
+    public int Outputs => _answers.Count;
 
     /// <summary>Tokens in them.</summary>
-    public long Tokens => _outputs.Sum(output => output.Roots.Count + 1L);
+    public long Tokens => _answers.Sum(answer => (long)answer.Output.Count);
 
-    /// <summary>Measures what rounds of every draft length cost, over ordinary prompts.</summary>
-    public RoundCosts Calibrate(IEnumerable<IReadOnlyList<int>> prompts, CancellationToken cancellation)
+    /// <summary>Measures what rounds cost over ordinary prompts: chains of every length, and trees, prompt by prompt in turn.</summary>
+    public TreeCosts Calibrate(IEnumerable<IReadOnlyList<int>> prompts, CancellationToken cancellation)
     {
-        var calibration = new CostCalibration(MaxDraft);
+        var chains = new CostCalibration(MaxDraft);
+        var trees = new TreeCalibration(GenerationSession.MaxNodes);
         var options = new GenerationOptions { MaxTokens = CalibrationTokens, StopAtEndToken = false };
         foreach (IReadOnlyList<int> prompt in prompts)
         {
-            _session.Generate(prompt, options, calibration, null, cancellation);
-            calibration.EndSequence();
-            if (calibration.Fewest >= CalibrationRounds)
+            _session.Generate(prompt, options, chains, null, cancellation);
+            chains.EndSequence();
+            _session.Generate(prompt, options, trees, null, cancellation);
+            if (chains.Fewest >= CalibrationRounds && trees.Fewest >= CalibrationRounds)
             {
                 break;
             }
         }
 
-        return calibration.Result();
+        return trees.Result(chains.Result());
     }
 
-    /// <summary>Answers a prompt plainly and records its chains.</summary>
+    /// <summary>Answers a prompt plainly, and records its chains and ranks.</summary>
     public void Record(RunRecorder recorder, IReadOnlyList<int> prompt, GenerationOptions options, CancellationToken cancellation)
     {
         GenerationResult result = _session.Generate(prompt, options, (IDraftPolicy?)null, null, cancellation);
         int most = Math.Min(options.MaxTokens, _model.Target.Config.MaxPositions - prompt.Count);
         bool endToken = options.StopAtEndToken && _model.EndTokens.Contains(result.Tokens[^1]);
-        _outputs.Add(recorder.RecordChains(prompt, result.Tokens, most, endToken, cancellation));
+        _answers.Add(new RecordedAnswer(
+            prompt, result.Tokens, recorder.RecordChains(prompt, result.Tokens, most, endToken, cancellation), recorder.Record(prompt, result.Tokens, most, endToken, cancellation: cancellation)));
     }
 
     /// <summary>A recorder of what the model's drafter proposes.</summary>
-    public RunRecorder Recorder() => new(_model.Target, _session.Drafter(null)!, _model.Pool, MaxDraft);
+    public RunRecorder Recorder() => new(_model.Target, _session.Drafter(null)!, _model.Pool, MaxDraft, MostChildren);
 
-    /// <summary>Tokens per second of one who knows every run length.</summary>
-    public double Oracle(RoundCosts costs) => OraclePlan.Find([.. _outputs.Select(output => output.Runs())], costs, MaxDraft).TokensPerSecond;
+    /// <summary>The name of the fixed tree that is best for the recorded answers.</summary>
+    public string FittedTree(int nodes, int depth) => FittedTrees.Name(_answers.Select(answer => answer.Ranks), nodes, depth);
 
-    /// <summary>Replays a setting; null where it can't be made here: a rule that the model lacks the parts for, a length beyond k_max.</summary>
-    public SettingJson? Replay(string name, RoundCosts costs)
+    /// <summary>Tokens per second of one who knows every run length, or the rank of every token too.</summary>
+    public double Oracle(RoundCosts costs, bool knowsRanks) => OraclePlan.Find([.. _answers.Select(answer => answer.Ranks)], costs, MaxDraft, knowsRanks).TokensPerSecond;
+
+    /// <summary>
+    /// Plays settings over the recorded answers. Those that can't be made here are left out: rules that the model lacks the parts for, lengths beyond k_max.
+    /// </summary>
+    public IEnumerable<SettingJson> Replay(IReadOnlyList<string> names, TreeCosts costs, Action replayed, CancellationToken cancellation)
     {
-        ChainPolicy policy;
-        try
+        (string Name, IDraftPolicy Policy)[] policies = [.. names.Select(name => (name, Policy: Create(name)!)).Where(item => item.Policy is not null)];
+        (string Name, IDraftPolicy Policy)[] chains = [.. policies.Where(item => IsReplayed(item.Policy))], others = [.. policies.Where(item => !IsReplayed(item.Policy))];
+        var totals = new (int Rounds, int Tokens, int Drafted, double Seconds)[chains.Length];
+        var replay = new ChainReplay(costs.Chains);
+        using IDrafter drafter = Drafters.Create(
+            _model.DefaultDrafter!, new DrafterResources(_model.Target, _model.Head, _model.DraftModel, _model.EndTokens, _model.Pool, MaxExpanded));
+        using var rehearsal = new Rehearsal(_model.Target, drafter, _model.Pool, others.Select(item => item.Policy), costs, MostChildren);
+        foreach (RecordedAnswer answer in _answers)
         {
-            if (DraftPolicies.Create(name, _session.PolicyResources with { MaxDraft = MaxDraft }) is not ChainPolicy chain)
+            cancellation.ThrowIfCancellationRequested();
+            for (int i = 0; i < chains.Length; i++)
             {
-                return null;
+                PricedReplay played = replay.Play(answer.Chains, (ChainPolicy)chains[i].Policy);
+                totals[i] = (
+                    totals[i].Rounds + played.Rounds.Passes - 1, totals[i].Tokens + played.Rounds.Emitted - 1, totals[i].Drafted + played.Rounds.Drafted, totals[i].Seconds + played.Seconds);
             }
 
-            policy = chain;
+            rehearsal.Play(answer.Prompt, answer.Output, answer.Chains.MaxTokens, answer.Chains.EndsWithEndToken, cancellation);
+            replayed();
+        }
+
+        return
+        [
+            .. chains.Select((item, i) => Figures(item.Name, totals[i].Rounds, totals[i].Tokens, totals[i].Drafted, totals[i].Seconds, costs)),
+            .. others.Zip(rehearsal.Policies, (item, played) => Figures(item.Name, played.Rounds, played.Tokens, played.Drafted, played.Seconds, costs)),
+        ];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _session.Dispose();
+
+    // Recorded chains are quick to replay, but hold no output of the head; everything else is rehearsed.
+    private static bool IsReplayed(IDraftPolicy policy) => policy is ChainPolicy && (policy.Needs & DraftNeeds.Hidden) == 0;
+
+    private IDraftPolicy? Create(string name)
+    {
+        try
+        {
+            // Costs of their own: what one setting observes is none of another's business.
+            return DraftPolicies.Create(name, _session.PolicyResources with { MaxDraft = MaxDraft, Costs = null });
         }
         catch (ArgumentException)
         {
             return null;
         }
-
-        var replay = new ChainReplay(costs);
-        PricedReplay[] outputs = [.. _outputs.Select(output => replay.Play(output, policy))];
-        double seconds = outputs.Sum(output => output.Seconds);
-        int emitted = outputs.Sum(output => output.Rounds.Emitted), passes = outputs.Sum(output => output.Rounds.Passes), rounds = passes - outputs.Length;
-        double rate = (emitted - outputs.Length) / Math.Max(seconds, 1e-12);
-        return new SettingJson(name, rate, rate * costs.Round(0), (double)emitted / passes, (double)outputs.Sum(output => output.Rounds.Drafted) / Math.Max(rounds, 1));
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _session.Dispose();
+    private SettingJson Figures(string name, int rounds, int tokens, int drafted, double seconds, TreeCosts costs)
+    {
+        double rate = tokens / Math.Max(seconds, 1e-12);
+        int passes = rounds + Outputs;
+        return new SettingJson(name, rate, rate * costs.Chains.Round(0), (double)(tokens + Outputs) / passes, (double)drafted / Math.Max(rounds, 1));
+    }
 }

@@ -6,9 +6,8 @@ using AdaEagle.Speculation.Policies;
 namespace AdaEagle.Speculation.Oracle;
 
 /// <summary>
-/// Records of every root of a known output its run length, or what another policy does there: the target's features come from passes over prompt and
-/// output, the drafter sees what it would see in a round, committed features only, and its draft is compared with what the output says. By law 1 these
-/// are the very bits of decoding, so that a policy that depends on the root and its draft alone is replayed exactly. Not thread-safe.
+/// Records of every root of a known output its run length, or what another policy does there: on an <see cref="OutputWalk"/> the drafter sees what it would see in a round, committed
+/// features only, and its draft is compared with what the output says. A policy that depends on the root and its draft alone is replayed exactly. Not thread-safe.
 /// </summary>
 internal sealed class RunRecorder : IDisposable
 {
@@ -20,9 +19,8 @@ internal sealed class RunRecorder : IDisposable
     private readonly LlamaTarget _target;
     private readonly IDrafter _drafter;
     private readonly bool _ownsDrafter;
-    private readonly PassRows _rows;
+    private readonly OutputWalk _walk;
     private readonly SpeculativeDecoder _rounds;
-    private readonly float[] _state;
 
     /// <summary>
     /// Makes a recorder of runs of at most <paramref name="maxDraft"/> tokens that the head drafts, each looked for among so many <paramref name="candidates"/>.
@@ -37,9 +35,8 @@ internal sealed class RunRecorder : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(candidates);
         _target = new LlamaTarget(target, pool, maxLogitRows: MaxNodes + 1);
         _drafter = drafter;
-        _rows = new PassRows(_target.MaxRows);
+        _walk = new OutputWalk(_target, drafter);
         _rounds = new SpeculativeDecoder(_target, MaxNodes, maxPool: MaxPool + (maxDraft * candidates));
-        _state = new float[drafter.Inputs.Width(_target.HiddenSize)];
         (MaxDraft, Candidates) = (maxDraft, candidates);
     }
 
@@ -59,42 +56,10 @@ internal sealed class RunRecorder : IDisposable
     public RecordedOutput Record(
         IReadOnlyList<int> prompt, IReadOnlyList<int> output, int maxTokens, bool endsWithEndToken, IDraftPolicy? policy = null, CancellationToken cancellation = default)
     {
-        int[] tokens = [.. prompt, .. output];
         var roots = new RecordedRoot[output.Count];
         Array.Fill(roots, new RecordedRoot(0, 0, 0));
-        _drafter.Reset(tokens.Length, tokens[0]);
-        bool signals = policy is not null && (policy.Needs & DraftNeeds.RootSignals) != 0;
-        using KvCache cache = _target.CreateCache(tokens.Length);
-        for (int done = 0; done < tokens.Length - 1;)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            int count = Math.Min(signals ? _target.MaxLogitRows : _target.MaxRows, tokens.Length - 1 - done);
-            _rows.Clear();
-            for (int i = 0; i < count; i++)
-            {
-                _rows.Add(cache, tokens[done + i], i - 1);
-            }
-
-            _target.Forward(_rows, _drafter.Inputs.In(signals ? PassRequest.AllLogits : PassRequest.FeaturesOnly));
-            cache.CommitFirst(count);
-            for (int i = 0; i < count; i++)
-            {
-                int position = done + i;
-                ReadOnlySpan<float> feature = _target.Feature(i);
-                _drafter.Commit(_drafter.Inputs.At(_target, i, _state), tokens[position + 1]);
-                int root = position + 1 - prompt.Count;
-                if (root >= 0 && root < output.Count - 1)
-                {
-                    DraftSignals rootSignals = signals ? DraftSignals.Of(_target.Logits(i)) : default;
-                    int planned = policy?.Plan(
-                        new PlanContext { Feature = feature, Token = tokens[position], Root = tokens[position + 1], RootIndex = root, RootSignals = rootSignals }) ?? 0;
-                    roots[root] = Draft(output, root, policy, planned, maxTokens - root - 2);
-                }
-            }
-
-            done += count;
-        }
-
+        _walk.Run(prompt, output, policy?.Needs ?? DraftNeeds.None, (int root, in PlanContext context) =>
+            roots[root] = Draft(output, root, policy, policy?.Plan(context) ?? 0, maxTokens - root - 2), cancellation);
         return new RecordedOutput(roots, maxTokens, endsWithEndToken);
     }
 
@@ -131,7 +96,7 @@ internal sealed class RunRecorder : IDisposable
         {
             _rounds.Draft(_drafter, policy, planned, left);
             drafted = _rounds.LastDraft.Count;
-            matched = Path(_rounds.LastDraft, output, root);
+            matched = OutputWalk.Matched(_rounds.LastDraft, output, root);
         }
 
         var ranks = new List<int>();
@@ -158,20 +123,5 @@ internal sealed class RunRecorder : IDisposable
 
         _drafter.EndRound();
         return new RecordedRoot(ranks.TakeWhile(rank => rank == 0).Count(), planned, drafted) { Matched = matched, Ranks = ranks };
-    }
-
-    private static int Path(DraftTree draft, IReadOnlyList<int> output, int root)
-    {
-        int depth = 0;
-        for (int node = -1; root + depth + 1 < output.Count; depth++)
-        {
-            node = draft.FindChild(node, output[root + depth + 1]);
-            if (node < 0)
-            {
-                break;
-            }
-        }
-
-        return depth;
     }
 }
