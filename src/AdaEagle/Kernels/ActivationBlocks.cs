@@ -70,13 +70,10 @@ internal sealed unsafe class ActivationBlocks(int tileRows, bool wideCodes) : In
         if (Avx512BW.IsSupported)
         {
             Vector512<float> a = Vector512.Load(values), b = Vector512.Load(values + 16);
-            Vector512<float> most = Vector512.Max(Vector512.Abs(a), Vector512.Abs(b));
-            float scale = Scale(Largest(Vector256.Max(most.GetLower(), most.GetUpper())), out float inverse);
+            Vector512<float> most = Vector512.MaxNative(Vector512.Abs(a), Vector512.Abs(b));
+            float scale = Scale(Largest(Vector256.MaxNative(most.GetLower(), most.GetUpper())), out float inverse);
             Vector512<int> first = Avx512F.ConvertToVector512Int32(a * Vector512.Create(inverse)), second = Avx512F.ConvertToVector512Int32(b * Vector512.Create(inverse));
-            Avx512F.ConvertToVector128SByteWithSaturation(first).Store(codes);
-            Avx512F.ConvertToVector128SByteWithSaturation(second).Store(codes + 16);
-            firstSum = Vector512.Sum(first);
-            secondSum = Vector512.Sum(second);
+            Store(Vector256.Create(Avx512F.ConvertToVector128SByteWithSaturation(first), Avx512F.ConvertToVector128SByteWithSaturation(second)), codes, out firstSum, out secondSum);
             return scale;
         }
 
@@ -84,16 +81,25 @@ internal sealed unsafe class ActivationBlocks(int tileRows, bool wideCodes) : In
         {
             Vector256<float> a = Vector256.Load(values), b = Vector256.Load(values + 8), c = Vector256.Load(values + 16), d = Vector256.Load(values + 24);
             float scale = Scale(
-                Largest(Vector256.Max(Vector256.Max(Vector256.Abs(a), Vector256.Abs(b)), Vector256.Max(Vector256.Abs(c), Vector256.Abs(d)))), out float inverse);
+                Largest(Vector256.MaxNative(Vector256.MaxNative(Vector256.Abs(a), Vector256.Abs(b)), Vector256.MaxNative(Vector256.Abs(c), Vector256.Abs(d)))), out float inverse);
             Vector256<float> by = Vector256.Create(inverse);
             Vector256<int> ia = Avx.ConvertToVector256Int32(a * by), ib = Avx.ConvertToVector256Int32(b * by), ic = Avx.ConvertToVector256Int32(c * by), id = Avx.ConvertToVector256Int32(d * by);
-            Vector256.Narrow(Vector256.Narrow(ia, ib), Vector256.Narrow(ic, id)).Store(codes);
-            firstSum = Vector256.Sum(ia + ib);
-            secondSum = Vector256.Sum(ic + id);
+            Store(Vector256.Narrow(Vector256.Narrow(ia, ib), Vector256.Narrow(ic, id)), codes, out firstSum, out secondSum);
             return scale;
         }
 
         return QuantizePortably(values, codes, out firstSum, out secondSum);
+    }
+
+    // Bytes are summed unsigned, eight at a time: 128 larger each.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(Vector256<sbyte> values, sbyte* codes, out int firstSum, out int secondSum)
+    {
+        values.Store(codes);
+        Vector256<int> sums = Avx2.SumAbsoluteDifferences(values.AsByte() ^ Vector256.Create((byte)128), Vector256<byte>.Zero).AsInt32();
+        sums += Avx2.Shuffle(sums, 0b01_00_11_10);
+        firstSum = sums.GetElement(0) - (16 * 128);
+        secondSum = sums.GetElement(4) - (16 * 128);
     }
 
     private static float QuantizePortably(float* values, sbyte* codes, out int firstSum, out int secondSum)
@@ -101,7 +107,7 @@ internal sealed unsafe class ActivationBlocks(int tileRows, bool wideCodes) : In
         Vector128<float> most = Vector128<float>.Zero;
         for (int i = 0; i < Length; i += 4)
         {
-            most = Vector128.Max(most, Vector128.Abs(Vector128.Load(values + i)));
+            most = Vector128.MaxNative(most, Vector128.Abs(Vector128.Load(values + i)));
         }
 
         float scale = Scale(Lanes128.MaxOfQuarters(most), out float inverse);
@@ -118,11 +124,11 @@ internal sealed unsafe class ActivationBlocks(int tileRows, bool wideCodes) : In
         return scale;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        static Vector128<int> Round(float* at, Vector128<float> by) => Vector128.ConvertToInt32(Vector128.Round(Vector128.Load(at) * by));
+        static Vector128<int> Round(float* at, Vector128<float> by) => Vector128.ConvertToInt32Native(Vector128.Round(Vector128.Load(at) * by));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Largest(Vector256<float> values) => Lanes128.MaxOfQuarters(Vector128.Max(values.GetLower(), values.GetUpper()));
+    private static float Largest(Vector256<float> values) => Lanes128.MaxOfQuarters(Vector128.MaxNative(values.GetLower(), values.GetUpper()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float Scale(float largest, out float inverse)

@@ -82,15 +82,15 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Max(Lanes128 left, Lanes128 right) =>
-        new(Vector128.Max(left._a, right._a), Vector128.Max(left._b, right._b), Vector128.Max(left._c, right._c), Vector128.Max(left._d, right._d));
+        new(Vector128.MaxNative(left._a, right._a), Vector128.MaxNative(left._b, right._b), Vector128.MaxNative(left._c, right._c), Vector128.MaxNative(left._d, right._d));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Min(Lanes128 left, Lanes128 right) =>
-        new(Vector128.Min(left._a, right._a), Vector128.Min(left._b, right._b), Vector128.Min(left._c, right._c), Vector128.Min(left._d, right._d));
+        new(Vector128.MinNative(left._a, right._a), Vector128.MinNative(left._b, right._b), Vector128.MinNative(left._c, right._c), Vector128.MinNative(left._d, right._d));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 ScaleByPowerOfTwo(Lanes128 value, Lanes128 roundedExponent) =>
-        new(value._a * ((Vector128.ConvertToInt32(roundedExponent._a) + Vector128.Create(127)) << 23).AsSingle(), value._b * ((Vector128.ConvertToInt32(roundedExponent._b) + Vector128.Create(127)) << 23).AsSingle(), value._c * ((Vector128.ConvertToInt32(roundedExponent._c) + Vector128.Create(127)) << 23).AsSingle(), value._d * ((Vector128.ConvertToInt32(roundedExponent._d) + Vector128.Create(127)) << 23).AsSingle());
+        new(value._a * ((Vector128.ConvertToInt32Native(roundedExponent._a) + Vector128.Create(127)) << 23).AsSingle(), value._b * ((Vector128.ConvertToInt32Native(roundedExponent._b) + Vector128.Create(127)) << 23).AsSingle(), value._c * ((Vector128.ConvertToInt32Native(roundedExponent._c) + Vector128.Create(127)) << 23).AsSingle(), value._d * ((Vector128.ConvertToInt32Native(roundedExponent._d) + Vector128.Create(127)) << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Round(Lanes128 value) =>
@@ -102,13 +102,16 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxOfLanes(Lanes128 value) =>
-        MaxOfQuarters(Vector128.Max(Vector128.Max(value._a, value._b), Vector128.Max(value._c, value._d)));
+        MaxOfQuarters(Vector128.MaxNative(Vector128.MaxNative(value._a, value._b), Vector128.MaxNative(value._c, value._d)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static float SumQuarters(Vector128<float> four) =>
         (four.GetElement(0) + four.GetElement(2)) + (four.GetElement(1) + four.GetElement(3));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static float MaxOfQuarters(Vector128<float> four) =>
-        MathF.Max(MathF.Max(four.GetElement(0), four.GetElement(2)), MathF.Max(four.GetElement(1), four.GetElement(3)));
+    internal static float MaxOfQuarters(Vector128<float> four)
+    {
+        Vector128<float> two = Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.MaxNative(two, Vector128.Shuffle(two, Vector128.Create(1, 0, 3, 2))).ToScalar();
+    }
 }

@@ -76,15 +76,15 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Max(Lanes256 left, Lanes256 right) =>
-        new(Vector256.Max(left._a, right._a), Vector256.Max(left._b, right._b));
+        new(Vector256.MaxNative(left._a, right._a), Vector256.MaxNative(left._b, right._b));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Min(Lanes256 left, Lanes256 right) =>
-        new(Vector256.Min(left._a, right._a), Vector256.Min(left._b, right._b));
+        new(Vector256.MinNative(left._a, right._a), Vector256.MinNative(left._b, right._b));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 ScaleByPowerOfTwo(Lanes256 value, Lanes256 roundedExponent) =>
-        new(value._a * ((Vector256.ConvertToInt32(roundedExponent._a) + Vector256.Create(127)) << 23).AsSingle(), value._b * ((Vector256.ConvertToInt32(roundedExponent._b) + Vector256.Create(127)) << 23).AsSingle());
+        new(value._a * ((Vector256.ConvertToInt32Native(roundedExponent._a) + Vector256.Create(127)) << 23).AsSingle(), value._b * ((Vector256.ConvertToInt32Native(roundedExponent._b) + Vector256.Create(127)) << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Round(Lanes256 value) =>
@@ -96,7 +96,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxOfLanes(Lanes256 value) =>
-        MaxOfHalves(Vector256.Max(value._a, value._b));
+        MaxOfHalves(Vector256.MaxNative(value._a, value._b));
 
     // The tail of every reduction, so that all widths end in the same order.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -105,5 +105,5 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static float MaxOfHalves(Vector256<float> eight) =>
-        Lanes128.MaxOfQuarters(Vector128.Max(eight.GetLower(), eight.GetUpper()));
+        Lanes128.MaxOfQuarters(Vector128.MaxNative(eight.GetLower(), eight.GetUpper()));
 }

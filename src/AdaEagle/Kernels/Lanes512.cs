@@ -73,15 +73,15 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Max(Lanes512 left, Lanes512 right) =>
-        new(Vector512.Max(left._a, right._a));
+        new(Vector512.MaxNative(left._a, right._a));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Min(Lanes512 left, Lanes512 right) =>
-        new(Vector512.Min(left._a, right._a));
+        new(Vector512.MinNative(left._a, right._a));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 ScaleByPowerOfTwo(Lanes512 value, Lanes512 roundedExponent) =>
-        new(value._a * ((Vector512.ConvertToInt32(roundedExponent._a) + Vector512.Create(127)) << 23).AsSingle());
+        new(value._a * ((Vector512.ConvertToInt32Native(roundedExponent._a) + Vector512.Create(127)) << 23).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Round(Lanes512 value) =>
@@ -93,5 +93,5 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxOfLanes(Lanes512 value) =>
-        Lanes256.MaxOfHalves(Vector256.Max(value._a.GetLower(), value._a.GetUpper()));
+        Lanes256.MaxOfHalves(Vector256.MaxNative(value._a.GetLower(), value._a.GetUpper()));
 }

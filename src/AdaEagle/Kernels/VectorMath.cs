@@ -54,6 +54,7 @@ internal static unsafe class VectorMath<TLanes>
     }
 
     /// <summary>output = silu(gate) * up, with silu(x) = x / (1 + e^-x), for sixteen lanes (SwiGLU).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void SwiGlu(float* gate, float* up, float* output)
     {
         TLanes x = TLanes.Load(gate);
