@@ -63,6 +63,7 @@ internal sealed record PredictorKind(string Folder, string Option, string Name, 
                 new("siblings.bias", TensorKind.Inner, [SurvivalWeights.Siblings]),
             ],
         },
+        new("stop", "--stop-head", "stop head", number => [new("", 1, 0, number("width"), number("layers"), 1)]),
     ];
 
     /// <summary>Opens one that was trained for a target.</summary>

@@ -31,6 +31,8 @@ internal sealed class ModelArguments
 
     private readonly Option<string?> _survival = new("--survival") { Description = "Folder of the survival predictor, which auto asks, if not survival/ in the model's.", HelpName = "DIR" };
 
+    private readonly Option<string?> _stopHead = new("--stop-head") { Description = "Folder of the stop head, which specdec++ asks, if not stop/ in the model's.", HelpName = "DIR" };
+
     private readonly Option<string?> _costs = new("--costs")
     {
         Description = "What auto takes draft steps and verifications to cost: read from a file, then never measured; a file that is not there is written at the end.", HelpName = "FILE",
@@ -50,7 +52,7 @@ internal sealed class ModelArguments
 
     public ModelArguments(Command command)
     {
-        foreach (Option option in (Option[])[_model, _drafter, _draft, _predictor, _survival, _costs, _weights, _quantize, _quantizeDraft, _cache, _threads])
+        foreach (Option option in (Option[])[_model, _drafter, _draft, _predictor, _survival, _stopHead, _costs, _weights, _quantize, _quantizeDraft, _cache, _threads])
         {
             command.Options.Add(option);
         }
@@ -68,6 +70,7 @@ internal sealed class ModelArguments
             DraftFolder = draft ?? arguments.GetValue(_draft),
             PredictorFolder = arguments.GetValue(_predictor),
             SurvivalFolder = arguments.GetValue(_survival),
+            StopFolder = arguments.GetValue(_stopHead),
             CostsFile = arguments.GetValue(_costs) is { } costs && File.Exists(costs) ? costs : null,
             Weights = arguments.GetValue(_weights),
             Quantize = arguments.GetValue(_quantize),

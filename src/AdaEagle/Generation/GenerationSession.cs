@@ -29,6 +29,7 @@ internal sealed class GenerationSession : IDisposable
     private readonly Dictionary<string, IDrafter> _drafters = [];
     private readonly DraftLengthPredictor? _predictor;
     private readonly SurvivalPredictor? _survival;
+    private readonly StopHead? _stopHead;
     private readonly DraftCosts _costs;
     private readonly Dictionary<(string? Drafter, string Policy), IDraftPolicy> _kept = [];
     private readonly TextStream _text;
@@ -45,6 +46,7 @@ internal sealed class GenerationSession : IDisposable
         _decoder = new SpeculativeDecoder(_target, MaxNodes, _clock, MaxPool);
         _predictor = model.Predictor is { } weights ? new DraftLengthPredictor(weights) : null;
         _survival = model.Survival is { } survival ? new SurvivalPredictor(survival) : null;
+        _stopHead = model.Stop is { } stop ? new StopHead(stop) : null;
         _costs = model.CostsFile is { } file ? DraftCosts.Read(file, MaxNodes + 1) : new DraftCosts(MaxNodes + 1);
         _text = new TextStream(model.Tokenizer);
         _ends = token => model.EndTokens.Contains(token);
@@ -53,10 +55,10 @@ internal sealed class GenerationSession : IDisposable
     /// <summary>The policies this session can make.</summary>
     public PolicyResources PolicyResources => ResourcesFor(_model.DefaultDrafter);
 
-    // The survival predictor was trained on what the EAGLE head says; other drafters are learnt while running.
+    // Survival predictor and stop head were trained on what the EAGLE head says; other drafters are learnt while running.
     private PolicyResources ResourcesFor(string? drafter) => new(_predictor, MaxDraft, MaxNodes, MaxPool)
     {
-        EndTokens = _model.EndTokens, Survival = drafter == Drafters.Eagle ? _survival : null, Costs = _costs, Clock = _clock,
+        EndTokens = _model.EndTokens, Survival = drafter == Drafters.Eagle ? _survival : null, StopHead = drafter == Drafters.Eagle ? _stopHead : null, Costs = _costs, Clock = _clock,
     };
 
     /// <summary>The drafter of a name, made when it is first asked for; null takes the model's. The session keeps it.</summary>
@@ -145,6 +147,7 @@ internal sealed class GenerationSession : IDisposable
 
         _predictor?.Dispose();
         _survival?.Dispose();
+        _stopHead?.Dispose();
         _target.Dispose();
     }
 

@@ -22,7 +22,8 @@ public sealed class LanguageModel : IDisposable
     private volatile bool _disposed;
 
     private LanguageModel(
-        string folder, ModelSource source, EagleHead? head, LlamaModel? draftModel, LdlpWeights? predictor, SurvivalWeights? survival, string? drafter, string? costsFile, WorkerPool pool, bool ownsPool)
+        string folder, ModelSource source, EagleHead? head, LlamaModel? draftModel, LdlpWeights? predictor, SurvivalWeights? survival, StopWeights? stop, string? drafter, string? costsFile,
+        WorkerPool pool, bool ownsPool)
     {
         Folder = folder;
         Target = source.Target;
@@ -33,6 +34,7 @@ public sealed class LanguageModel : IDisposable
         Predictor = predictor;
         DefaultDrafter = drafter ?? (head is null ? null : Drafters.Eagle);
         Survival = survival;
+        Stop = stop;
         CostsFile = costsFile;
         Pool = pool;
         _ownsPool = ownsPool;
@@ -70,6 +72,9 @@ public sealed class LanguageModel : IDisposable
     /// <summary>The survival predictor, for the policy <c>auto</c>, if there is one.</summary>
     public SurvivalWeights? Survival { get; }
 
+    /// <summary>The stop head, for the policy <c>specdec++</c>, if there is one.</summary>
+    public StopWeights? Stop { get; }
+
     /// <summary>What the last generation with <c>auto</c> took parts of a round to cost; null before one.</summary>
     public DraftCosts? Costs { get; internal set; }
 
@@ -88,7 +93,7 @@ public sealed class LanguageModel : IDisposable
     internal string? CostsFile { get; }
 
     /// <summary>
-    /// Loads a Hugging Face folder, or a GGUF file with its tokenizer and chat template. <c>eagle/</c>, <c>ldlp/</c> and <c>survival/</c> in a folder, or the folders that
+    /// Loads a Hugging Face folder, or a GGUF file with its tokenizer and chat template. <c>eagle/</c>, <c>ldlp/</c>, <c>survival/</c> and <c>stop/</c> in a folder, or those that
     /// the options name, are loaded too.
     /// </summary>
     /// <exception cref="ModelFormatException">Something in it can't be used; the message names file, place and remedy.</exception>
@@ -102,6 +107,7 @@ public sealed class LanguageModel : IDisposable
         LlamaModel? draftModel = null;
         LdlpWeights? predictor = null;
         SurvivalWeights? survival = null;
+        StopWeights? stop = null;
         try
         {
             bool second = options.Drafter == Drafters.Model;
@@ -125,12 +131,18 @@ public sealed class LanguageModel : IDisposable
                 survival = SurvivalWeights.Load(distribution, target);
             }
 
+            if (PartFolder(path, options.StopFolder, "stop") is { } stopFolder)
+            {
+                stop = StopWeights.Load(stopFolder, target);
+            }
+
             bool own = options.Threads > 0;
             return new LanguageModel(
-                path, source, head, draftModel, predictor, survival, options.Drafter, options.CostsFile, own ? new WorkerPool(options.Threads) : WorkerPool.Shared, own);
+                path, source, head, draftModel, predictor, survival, stop, options.Drafter, options.CostsFile, own ? new WorkerPool(options.Threads) : WorkerPool.Shared, own);
         }
         catch
         {
+            stop?.Dispose();
             survival?.Dispose();
             predictor?.Dispose();
             draftModel?.Dispose();
@@ -233,6 +245,7 @@ public sealed class LanguageModel : IDisposable
             session.Dispose();
         }
 
+        Stop?.Dispose();
         Survival?.Dispose();
         Predictor?.Dispose();
         DraftModel?.Dispose();
@@ -302,6 +315,11 @@ public sealed class LanguageModel : IDisposable
         if (Survival?.VocabularyFingerprint is { } survival && survival != Tokenizer.Fingerprint)
         {
             yield return "The survival predictor was trained with another vocabulary than this model's: its chances mean little.";
+        }
+
+        if (Stop?.VocabularyFingerprint is { } stop && stop != Tokenizer.Fingerprint)
+        {
+            yield return "The stop head was trained with another vocabulary than this model's: its chances mean little.";
         }
 
         if (Predictor is not null && DefaultDrafter is null)

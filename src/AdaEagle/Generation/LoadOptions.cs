@@ -33,6 +33,9 @@ public sealed record LoadOptions
     /// <summary>The survival predictor's folder; null takes <c>survival/</c> in the model's folder, if it is there.</summary>
     public string? SurvivalFolder { get; init; }
 
+    /// <summary>The stop head's folder, for the policy <c>specdec++</c>; null takes <c>stop/</c> in the model's folder, if it is there.</summary>
+    public string? StopFolder { get; init; }
+
     /// <summary>A file of frozen costs for the policy <c>auto</c>; null: they are measured.</summary>
     public string? CostsFile { get; init; }
 

@@ -10,7 +10,7 @@ using AdaEagle.Tests.Speculation;
 
 namespace AdaEagle.Tests.BenchModels;
 
-/// <summary>What inflation must not change of a survival predictor, beside either kind of head: every number that it says, and so every draft of <c>auto</c>.</summary>
+/// <summary>What inflation must not change of survival predictor and stop head, beside either kind of draft head: every number that they say, and so every draft of <c>auto</c>.</summary>
 public class InflatedPredictorsTests
 {
     private const int MaxNodes = 12;
@@ -31,6 +31,7 @@ public class InflatedPredictorsTests
         Directory.CreateDirectory(folder["small"]);
         Tests.Models.TinyModels.WriteInto(folder["small"], target, 3, TensorType.BF16, head, scale: 0.15f, mimicry: 1);
         TinySurvivals.Write(Path.Combine(folder["small"], "survival"), 32, 4, maxDraft: LongestDraft, scale: 0.4f);
+        TinyStopHeads.Write(Path.Combine(folder["small"], "stop"), 32, 5);
         TinyModels.Inflate(folder["small"], folder["large"], source => TinyModels.Grow(source.Target.Shape, source.Head!.Shape, widthExponent));
         File.WriteAllText(folder["costs.json"], """{"draft_step_seconds": 0.05, "verify_seconds": [1, 1.02, 1.04], "overhead_seconds": 0.01}""");
 
@@ -65,6 +66,8 @@ public class InflatedPredictorsTests
         using var head = EagleHead.Load(Path.Combine(folder, "eagle"), model);
         using var weights = SurvivalWeights.Load(Path.Combine(folder, "survival"), model);
         using var predictor = new SurvivalPredictor(weights);
+        using var stopWeights = StopWeights.Load(Path.Combine(folder, "stop"), model);
+        using var stop = new StopHead(stopWeights);
         var said = new List<float>();
         float[] plan = new float[LongestDraft];
         (float[][] features, _) = TargetStates.Of(head, s_text);
@@ -78,7 +81,7 @@ public class InflatedPredictorsTests
         using var engine = new LlamaTarget(model, pool);
         using var eagle = new EagleDrafter(head, pool);
         using var decoder = new SpeculativeDecoder(engine, LongestDraft);
-        Decoding.Speculative(decoder, new DecodingTask(s_text, SamplingOptions.Greedy, 20, []), eagle, new EstimatingPolicy(predictor, said));
+        Decoding.Speculative(decoder, new DecodingTask(s_text, SamplingOptions.Greedy, 20, []), eagle, new EstimatingPolicy(predictor, stop, said));
         Assert.All(said, value => Assert.InRange(value, -19, 19));
         Assert.True(said.Distinct().Count() > said.Count / 2);
         return [.. said];
@@ -102,8 +105,8 @@ public class InflatedPredictorsTests
         return (tokens, rounds);
     }
 
-    /// <summary>Drafts chains and notes what the step estimator says of every token.</summary>
-    private sealed class EstimatingPolicy(SurvivalPredictor predictor, List<float> said) : ChainPolicy
+    /// <summary>Drafts chains and notes what step estimator and stop head say of every token.</summary>
+    private sealed class EstimatingPolicy(SurvivalPredictor predictor, StopHead stop, List<float> said) : ChainPolicy
     {
         public override string Name => "estimating";
 
@@ -121,7 +124,7 @@ public class InflatedPredictorsTests
             {
                 StepEstimate estimate = predictor.Estimate(
                     draft.Hidden(node - 1), new StepSignals(draft.Signals(node - 1), draft.CumulativeLogProbability(node), node + 1, 0.3f, -0.2f, 0));
-                said.AddRange([estimate.Right, estimate.Next]);
+                said.AddRange([estimate.Right, estimate.Next, (float)stop.Acceptance(draft.Hidden(node - 1))]);
             }
 
             return draft.Count;

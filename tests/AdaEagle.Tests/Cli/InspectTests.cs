@@ -32,16 +32,19 @@ public class InspectTests(TinyCliModel model) : IClassFixture<TinyCliModel>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void A_survival_predictor_is_described_beside_either_kind_of_head(bool eagle3)
+    public void Survival_predictor_and_stop_head_are_described_beside_either_kind_of_draft_head(bool eagle3)
     {
         using var folder = new TemporaryFolder();
         ModelConfig target = TinyModels.Config with { LayerCount = 5 }, head = target with { LayerCount = 1, Eagle3 = eagle3 ? new Eagle3Config { DraftVocabularySize = 24 } : null };
         TinyModels.WriteInto(folder.Path, target, 1, head: head);
         TinySurvivals.Write(folder.File("survival"), target.HiddenSize, 1, maxDraft: 7);
+        TinyStopHeads.Write(folder.File("stop"), target.HiddenSize, 1, maxDraft: 6);
         JsonElement root = Inspect(folder.Path), survival = root.GetProperty("survival");
         Assert.Equal(eagle3 ? "EAGLE-3" : "EAGLE-1", root.GetProperty("eagle").GetProperty("generation").GetString());
         Assert.Equal(("survival predictor", folder.File("survival"), 7), (survival.GetProperty("kind").GetString(), survival.GetProperty("path").GetString(), survival.GetProperty("k_max").GetInt32()));
         Assert.True(survival.GetProperty("parameters").GetInt64() > 12 * 2 * target.HiddenSize);
+        JsonElement stop = root.GetProperty("stop");
+        Assert.Equal(("stop head", 6), (stop.GetProperty("kind").GetString(), stop.GetProperty("k_max").GetInt32()));
         Assert.Equal(JsonValueKind.Null, root.GetProperty("ldlp").ValueKind);
         Assert.Equal("survival predictor", Inspect(folder.File("survival")).GetProperty("kind").GetString());
         Assert.Contains("\nsurvival\n", CliRun.Of("inspect", folder.Path).Out, StringComparison.Ordinal);

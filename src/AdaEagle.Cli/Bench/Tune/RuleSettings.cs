@@ -22,6 +22,7 @@ internal static class RuleSettings
             ("p-min", Each("p-min", 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95)),
             ("svip", Each("svip", 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)),
             ("adaedl", Pairs("adaedl", [0, 0.2, 0.4, 0.6], [0.5, 0.7, 0.9])),
+            ("specdec++", Each("specdec++", 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)),
             ("hf-heuristic", Pairs("hf-heuristic", [1, 2, 3, 5], [0, 0.2, 0.4])),
             ("hf-confidence", Pairs("hf-confidence", [0.2, 0.3, 0.4, 0.5, 0.6, 0.7], [4, longest])),
             ("hf-adaptive", Pairs("hf-adaptive", [0.2, 0.4], [2, 3, 4, 5, 6, longest])),

@@ -15,6 +15,9 @@ public sealed record PolicyResources(DraftLengthPredictor? Predictor, int MaxDra
     /// <summary>The survival predictor, or null.</summary>
     public SurvivalPredictor? Survival { get; init; }
 
+    /// <summary>The stop head, or null.</summary>
+    public StopHead? StopHead { get; init; }
+
     /// <summary>What parts of a round cost; null: a policy that asks measures for itself.</summary>
     public DraftCosts? Costs { get; init; }
 
@@ -40,6 +43,7 @@ public static class DraftPolicies
         ("p-min:P", "while the drafter's token has probability P (llama.cpp)", PMinPolicy.Make),
         ("svip:H", "until the root of 0.15 times the entropy is above H (SVIP)", SvipPolicy.Make),
         ("adaedl:L:A", "until a lower bound of acceptance is below a threshold that moves from L, for a share A of accepted tokens (AdaEDL)", AdaEdlPolicy.Make),
+        ("specdec++:H", "until a stop head thinks that some token is rejected with a chance above H (SpecDec++)", SpecDecPolicy.Make),
         ("hf-heuristic:N:P", "N tokens, +2 after full success, else -1; confidence threshold P (Hugging Face)", HuggingFacePolicy.Make),
         ("hf-confidence:P:N", "until a token has less probability than P, at most N tokens (Hugging Face)", HuggingFacePolicy.Make),
         ("hf-adaptive:P:N", "the same, P fitted to what was accepted (Hugging Face)", HuggingFacePolicy.Make),
