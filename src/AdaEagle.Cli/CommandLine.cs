@@ -5,6 +5,7 @@ using AdaEagle.Cli.Chat;
 using AdaEagle.Cli.Convert;
 using AdaEagle.Cli.Generate;
 using AdaEagle.Cli.Inspect;
+using AdaEagle.Cli.Trace;
 using AdaEagle.Formats;
 using AdaEagle.Tokenization;
 
@@ -71,6 +72,7 @@ internal static class CommandLine
             InspectCommand.Create(terminal),
             ConvertCommand.Create(terminal),
             BenchCommand.Create(terminal),
+            TraceCommand.Create(terminal),
         };
         root.HelpName = Tool;
         CommandWithExamples.ShowIn(root);

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Text.Json;
 using AdaEagle.Cli.Arguments;
 using AdaEagle.Generation;
@@ -14,13 +13,13 @@ internal sealed class GenerateCommand
     private readonly Terminal _terminal;
     private readonly ModelArguments _model;
     private readonly GenerationArguments _generation;
-    private readonly Argument<string> _prompt = new("PROMPT") { Description = "The message to answer; - reads it from stdin." };
+    private readonly PromptArgument _prompt;
     private readonly Option<bool> _json = Values.Flag("--json", "Prints text, tokens, finish_reason and stats as JSON, and nothing else on stdout.");
 
     private GenerateCommand(Terminal terminal, Command command)
     {
         _terminal = terminal;
-        command.Arguments.Add(_prompt);
+        _prompt = new PromptArgument(command);
         _model = new ModelArguments(command);
         _generation = new GenerationArguments(command, UsualTokens);
         command.Options.Add(_json);
@@ -47,7 +46,7 @@ internal sealed class GenerateCommand
     private int Run(ParseResult arguments)
     {
         GenerationOptions options = _generation.Read(arguments, _terminal);
-        string prompt = ReadPrompt(arguments);
+        string prompt = _prompt.Read(arguments, _terminal);
         using LanguageModel model = _model.Load(arguments, _terminal);
         ModelArguments.NoteLearning(model, _terminal, options.Policy ?? model.DefaultPolicy);
         IReadOnlyList<int> tokens = model.Encode(prompt, options);
@@ -98,21 +97,5 @@ internal sealed class GenerateCommand
         }
 
         _terminal.Note(StatisticsText.Line(result.Statistics));
-    }
-
-    private string ReadPrompt(ParseResult arguments)
-    {
-        string prompt = arguments.GetRequiredValue(_prompt);
-        if (prompt != "-")
-        {
-            // The parser takes an unknown option for the prompt.
-            return prompt.StartsWith('-') && !arguments.Tokens.Any(token => token.Type == TokenType.DoubleDash)
-                ? throw new ArgumentException($"'{prompt}' is no option here (a prompt that begins with '-' goes behind '--'). See: adaeagle generate --help")
-                : prompt;
-        }
-
-        // The newline that ends a piped line is not meant.
-        string text = _terminal.In.ReadToEnd();
-        return text.EndsWith('\n') ? text[..^1].TrimEnd('\r') : text;
     }
 }

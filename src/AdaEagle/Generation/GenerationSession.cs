@@ -52,6 +52,9 @@ internal sealed class GenerationSession : IDisposable
         _ends = token => model.EndTokens.Contains(token);
     }
 
+    /// <summary>Told of every round; null, as usual: nobody. While there is one, every candidate has its log-probability.</summary>
+    public RoundListener? Listener { get; set; }
+
     /// <summary>The policies this session can make.</summary>
     public PolicyResources PolicyResources => ResourcesFor(_model.DefaultDrafter);
 
@@ -117,6 +120,7 @@ internal sealed class GenerationSession : IDisposable
             _model.Costs = auto.Costs;
         }
 
+        _decoder.AlsoNeeds = Listener is null ? DraftNeeds.None : DraftNeeds.LogProbabilities;
         long start = _clock.GetTimestamp();
         var sampler = new Sampler(options.Sampling, _model.Target.Path);
         int most = Math.Min(options.MaxTokens, room);
@@ -129,8 +133,14 @@ internal sealed class GenerationSession : IDisposable
         for (int round = 1; !output.Finished; round++)
         {
             cancellation.ThrowIfCancellationRequested();
+            (int count, TimeSpan plan, TimeSpan draft, TimeSpan verify) = (output.Count, _decoder.PlanTime, _decoder.DraftTime, _decoder.VerifyTime);
             ReadOnlySpan<int> emitted = _decoder.Round(most - output.Count, out RoundRecord record);
             output.AddRound(emitted, round, record);
+            if (Listener is { } listener)
+            {
+                emitted = emitted[..(output.Count - count)];
+                Tell(listener, emitted, record, _decoder.PlanTime - plan, _decoder.DraftTime - draft, _decoder.VerifyTime - verify);
+            }
         }
 
         TimeSpan total = _clock.GetElapsedTime(start);
@@ -149,6 +159,23 @@ internal sealed class GenerationSession : IDisposable
         _survival?.Dispose();
         _stopHead?.Dispose();
         _target.Dispose();
+    }
+
+    private void Tell(RoundListener listener, ReadOnlySpan<int> emitted, RoundRecord record, TimeSpan plan, TimeSpan draft, TimeSpan verify)
+    {
+        DraftTree pool = _decoder.LastPool, verified = _decoder.LastDraft;
+        ReadOnlySpan<int> kept = _decoder.LastKept;
+        int[] accepted = new int[Math.Min(record.Accepted, emitted.Length)];
+        for (int i = 0, node = -1; i < accepted.Length; i++)
+        {
+            node = verified.FindChild(node, emitted[i]);
+            accepted[i] = kept[node];
+        }
+
+        listener(new RoundView
+        {
+            Pool = pool, Verified = kept, Accepted = accepted, Emitted = emitted, Planned = record.Planned, PlanTime = plan, DraftTime = draft, VerifyTime = verify,
+        });
     }
 
     /// <summary>Collects tokens and text, and decides where the output ends: exactly where plain decoding ends it, mid-draft too.</summary>

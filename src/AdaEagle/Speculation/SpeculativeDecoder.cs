@@ -94,6 +94,12 @@ internal sealed class SpeculativeDecoder : IDisposable
     /// <summary>All candidates of the last round.</summary>
     public DraftTree LastPool => _pool;
 
+    /// <summary>For each node of <see cref="LastDraft"/> its number in <see cref="LastPool"/>.</summary>
+    public ReadOnlySpan<int> LastKept => _kept.AsSpan(0, _draft.Count);
+
+    /// <summary>What display needs beside the policy: drafts are the same, and their computation takes a little longer.</summary>
+    public DraftNeeds AlsoNeeds { get; set; }
+
     internal KvCache? Cache => _cache;
 
     /// <summary>
@@ -256,7 +262,7 @@ internal sealed class SpeculativeDecoder : IDisposable
                 break;
             }
 
-            drafter.Expand(_pool, _nodes.AsSpan(0, count), policy.Needs);
+            drafter.Expand(_pool, _nodes.AsSpan(0, count), policy.Needs | AlsoNeeds);
             // A drafter may have nothing to propose.
             if (_pool.Count == before)
             {
