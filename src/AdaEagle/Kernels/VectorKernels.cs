@@ -21,6 +21,12 @@ internal abstract unsafe class VectorKernels
     /// <summary>ln of the sum of e^values: what turns a logit into a log-probability.</summary>
     public abstract float LogSumExp(float* values, int length, float max);
 
+    /// <summary>The largest of <paramref name="length"/> values and the largest of the others, -infinity where there is none.</summary>
+    public abstract void LargestTwo(float* values, int length, out float first, out float second);
+
+    /// <summary>Sums of e^(x - max) and of e^(x - max) (x - max), the difference held at -100.</summary>
+    public abstract void ExponentialSums(float* values, int length, float max, out float sum, out float weighted);
+
     /// <summary>output[i] = silu(input[i]) + residual[i] over whole vectors: the predictor's residual block.</summary>
     public abstract void SiluAdd(float* input, float* residual, float* output, int length);
 
@@ -96,6 +102,55 @@ internal sealed unsafe class VectorKernels<TLanes> : VectorKernels
         }
 
         return max + MathF.Log(total);
+    }
+
+    public override void LargestTwo(float* values, int length, out float first, out float second)
+    {
+        int whole = length & -Width;
+        TLanes firsts = TLanes.Broadcast(float.NegativeInfinity), seconds = firsts;
+        for (int i = 0; i < whole; i += Width)
+        {
+            TLanes x = TLanes.Load(values + i);
+            seconds = TLanes.Max(seconds, TLanes.Min(firsts, x));
+            firsts = TLanes.Max(firsts, x);
+        }
+
+        float* lanes = stackalloc float[2 * Width];
+        TLanes.Store(firsts, lanes);
+        TLanes.Store(seconds, lanes + Width);
+        first = second = float.NegativeInfinity;
+        Take(lanes, 2 * Width, ref first, ref second);
+        Take(values + whole, length - whole, ref first, ref second);
+
+        static void Take(float* values, int count, ref float first, ref float second)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                second = MathF.Max(second, MathF.Min(first, values[i]));
+                first = MathF.Max(first, values[i]);
+            }
+        }
+    }
+
+    public override void ExponentialSums(float* values, int length, float max, out float sum, out float weighted)
+    {
+        const float Least = -100; // of -infinity, what it is multiplied with would be no number
+        int whole = length & -Width;
+        TLanes shift = TLanes.Broadcast(max), least = TLanes.Broadcast(Least), sums = TLanes.Zero, products = TLanes.Zero;
+        for (int i = 0; i < whole; i += Width)
+        {
+            TLanes x = TLanes.Max(TLanes.Subtract(TLanes.Load(values + i), shift), least), e = VectorMath<TLanes>.Exp(x);
+            sums = TLanes.Add(sums, e);
+            products = TLanes.FusedMultiplyAdd(e, x, products);
+        }
+
+        (sum, weighted) = (TLanes.Sum(sums), TLanes.Sum(products));
+        for (int i = whole; i < length; i++)
+        {
+            float x = MathF.Max(values[i] - max, Least), e = MathF.Exp(x);
+            sum += e;
+            weighted += e * x;
+        }
     }
 
     public override void SiluAdd(float* input, float* residual, float* output, int length)

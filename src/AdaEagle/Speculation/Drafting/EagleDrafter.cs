@@ -17,7 +17,7 @@ public sealed class EagleDrafter : IDrafter
     private readonly float[] _queuedStates;
     private readonly int[] _queuedTokens = new int[QueueRows];
     private readonly float[] _outputs;
-    private readonly TopTokens _top = new();
+    private readonly ChildGrowth _growth;
     private KvCache? _cache;
     private int _queued;
 
@@ -27,6 +27,7 @@ public sealed class EagleDrafter : IDrafter
         ArgumentNullException.ThrowIfNull(head);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxExpanded);
         _runner = new EagleHeadRunner(head, pool ?? WorkerPool.Shared, RunnerRows);
+        _growth = new ChildGrowth(head.Stack.Vector);
         MaxExpanded = maxExpanded;
         _rows = new PassRows(Math.Max(RunnerRows, maxExpanded));
         _queuedStates = new float[QueueRows * head.InputWidth];
@@ -190,18 +191,6 @@ public sealed class EagleDrafter : IDrafter
             draft.SetHidden(node.Node, output);
         }
 
-        if ((needs & DraftNeeds.Signals) != 0)
-        {
-            draft.SetSignals(node.Node, DraftSignals.Of(logits));
-        }
-
-        int best = node.Children == 1 ? _runner.ArgMax(row) : 0;
-        ReadOnlySpan<int> tokens = node.Children == 1 ? new ReadOnlySpan<int>(in best) : _top.Of(logits, node.Children);
-        bool probabilities = (needs & DraftNeeds.LogProbabilities) != 0 && tokens.Length > 0;
-        float normalizer = probabilities ? _runner.LogSumExp(row, logits[tokens[0]]) : 0;
-        foreach (int token in tokens)
-        {
-            draft.Add(_runner.Head.TargetToken(token), node.Node, probabilities ? logits[token] - normalizer : 0);
-        }
+        _growth.Grow(draft, node, logits, logits.Length, _runner.Head.TargetTokens, needs);
     }
 }

@@ -18,11 +18,11 @@ public sealed class ModelDrafter : IDrafter
     // Rows with logits: a row of a large vocabulary is long.
     private const int ExpandedRows = 16;
 
-    private readonly LlamaModel _model;
     private readonly LlamaTarget _runner;
     private readonly PassRows _rows;
     private readonly PassRequest[] _lastRow;
-    private readonly TopTokens _top = new();
+    private readonly LlamaModel _model;
+    private readonly ChildGrowth _growth;
     private readonly int[] _rowOf;
     private readonly int _vocabulary;
     private KvCache? _cache;
@@ -40,6 +40,7 @@ public sealed class ModelDrafter : IDrafter
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(target);
         _model = model;
+        _growth = new ChildGrowth(model.Stack.Vector);
         MaxExpanded = maxExpanded;
         _vocabulary = Math.Min(model.Config.VocabularySize, target.Config.VocabularySize);
         _runner = new LlamaTarget(model, pool, CatchUpRows, maxLogitRows: ExpandedRows);
@@ -180,32 +181,13 @@ public sealed class ModelDrafter : IDrafter
     private void Grow(DraftTree draft, Expansion node, int row, DraftNeeds needs)
     {
         draft.Expand(node.Node);
-        ReadOnlySpan<float> logits = _runner.Logits(row), known = logits[.._vocabulary];
-        if ((needs & DraftNeeds.Signals) != 0)
-        {
-            draft.SetSignals(node.Node, DraftSignals.Of(logits));
-        }
-
         if ((needs & DraftNeeds.Hidden) != 0)
         {
             draft.SetHidden(node.Node, _runner.Feature(row));
         }
 
-        ReadOnlySpan<int> tokens = _top.Of(known, node.Children);
-        bool probabilities = (needs & DraftNeeds.LogProbabilities) != 0 && tokens.Length > 0;
-        float normalizer = probabilities ? LogSumExp(logits, logits[tokens[0]]) : 0;
-        foreach (int token in tokens)
-        {
-            draft.Add(token, node.Node, probabilities ? logits[token] - normalizer : 0);
-        }
-    }
-
-    private unsafe float LogSumExp(ReadOnlySpan<float> logits, float most)
-    {
-        fixed (float* values = logits)
-        {
-            return _model.Stack.Vector.LogSumExp(values, logits.Length, most);
-        }
+        ReadOnlySpan<float> logits = _runner.Logits(row);
+        _growth.Grow(draft, node, logits, _vocabulary, [], needs);
     }
 
     private void Add(int token)
