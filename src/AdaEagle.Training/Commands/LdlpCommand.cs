@@ -28,16 +28,18 @@ internal static class LdlpCommand
     private static readonly Option<int> MaxDraft = CommonOptions.Whole("--k-max", "The longest draft.", 8, 1, 64);
     private static readonly Option<string> Kind = new("--kind")
     {
-        Description = "scalar: the paper's predictor of one length. survival: P(accepted length >= i) for every i, with a step estimator that revises it, for the policy auto.",
-        HelpName = "scalar|survival",
+        Description = "scalar: the paper's predictor of one length. survival: P(accepted length >= i) for every i, with a step estimator that revises it, for the policy auto."
+            + " stop: SpecDec++'s head that says when to stop, for the policy specdec++.",
+        HelpName = "scalar|survival|stop",
         DefaultValueFactory = _ => "scalar",
     };
     private static readonly Option<int> StepWidth = CommonOptions.Whole("--step-width", "Survival: width of the step estimator.", 32, 16, 1 << 12);
+    private static readonly Option<double> RejectWeight = new("--reject-weight") { Description = "Stop: what a rejected token weighs in the loss; an accepted one weighs 1.", HelpName = "X", DefaultValueFactory = _ => 6 };
     private static readonly Option<double> Sampled = AnswerOptions.Sampled(0);
     private static readonly Option<double> Temperature = AnswerOptions.Temperature();
     private static readonly Option<float[]> StepTemperatures = new("--step-temperatures")
     {
-        Description = "Survival: temperatures at which the target judges the drafts of sampled answers, root by root in turn. Default: --temperature.",
+        Description = "Survival, stop: temperatures at which the target judges the drafts of sampled answers, root by root in turn. Default: --temperature.",
         HelpName = "X",
         AllowMultipleArgumentsPerToken = true,
     };
@@ -65,7 +67,7 @@ internal static class LdlpCommand
     private static readonly Option<double> VerifyCost = AnswerOptions.Share("--verify-cost", "Cost v of a further verified row in plain passes, for the simulation.", 0.03);
     private static readonly Option<int> Threads = AnswerOptions.Threads();
     private static readonly Option<int> Seed = CommonOptions.Seed();
-    private static readonly Option<DirectoryInfo> Out = CommonOptions.Out("Folder for answers, recorded drafts, report.json, loss.png and export/, the predictor. A run that was stopped goes on in it.");
+    private static readonly Option<DirectoryInfo> Out = CommonOptions.Out("Folder for answers, recorded drafts, report.json, loss.png and export/, the predictor (stop-report.json, stop-loss.png and stop/, the stop head). A run that was stopped goes on in it.");
 
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
@@ -75,10 +77,11 @@ internal static class LdlpCommand
             "ldlp",
             "Trains the draft length predictor on greedy answers to the held-out documents, which neither target nor head has seen.",
             "adaeagle-train ldlp --target target/export --head eagle/export --corpus train.jsonl.gz --validation dev.jsonl.gz --out ldlp",
-            "adaeagle-train ldlp --kind survival --target target/export --head eagle/export --corpus train.jsonl.gz --validation dev.jsonl.gz --sampled 0.3 --temperature 0.8 --out survival")
+            "adaeagle-train ldlp --kind survival --target target/export --head eagle/export --corpus train.jsonl.gz --validation dev.jsonl.gz --sampled 0.3 --temperature 0.8 --out survival",
+            "adaeagle-train ldlp --kind stop --target target/export --head eagle/export --corpus train.jsonl.gz --validation dev.jsonl.gz --sampled 0.3 --temperature 0.8 --out survival")
         {
             Kind, Target, Head, CorpusFiles, ValidationFiles, Count, ValidationAnswers, AnswerMinutes, MaxTokens, MaxDraft, LongestPredictions, Lambdas, Width, StepWidth, Epochs, Minutes, Rate,
-            WeightDecay, Dropout, DraftCost, VerifyCost, Sampled, Temperature, StepTemperatures, Scalar, Threads, Seed, Out,
+            WeightDecay, Dropout, DraftCost, VerifyCost, RejectWeight, Sampled, Temperature, StepTemperatures, Scalar, Threads, Seed, Out,
         };
         command.SetAction(Run);
         return command;
@@ -86,13 +89,12 @@ internal static class LdlpCommand
 
     private static int Run(ParseResult arguments)
     {
-        bool isSurvival = arguments.GetValue(Kind) switch
+        string kind = arguments.GetValue(Kind) ?? "scalar";
+        if (kind is not ("scalar" or "survival" or "stop"))
         {
-            "scalar" => false,
-            "survival" => true,
-            string other => throw new CommandException($"--kind is '{other}'; it must be scalar or survival."),
-            null => false,
-        };
+            throw new CommandException($"--kind is '{kind}'; it must be scalar, survival or stop.");
+        }
+
         double[] lambdas = arguments.GetValue(Lambdas) is { Length: > 0 } given && given.All(lambda => lambda is > 1 and <= 100)
             ? given
             : throw new CommandException("--lambda is a number above 1 (at most 100): drafting too little is dearer than drafting too much.");
@@ -112,16 +114,21 @@ internal static class LdlpCommand
             throw new CommandException($"The head in {arguments.GetRequiredValue(Head).FullName} was trained with another vocabulary than {target.Folder}. Give the target's own head.");
         }
 
-        long most = target.Model.PassBytes / 100, bytes = isSurvival ? SurvivalBytes(target.Model.Config.HiddenSize, maxDraft, arguments.GetValue(Width)) : PredictorBytes(target.Model.Config.HiddenSize, arguments.GetValue(Width));
+        long most = target.Model.PassBytes / 100, bytes = PredictorBytes(kind, target.Model.Config.HiddenSize, maxDraft, arguments.GetValue(Width));
         if (bytes > most)
         {
             arguments.InvocationConfiguration.Error.WriteLine($"A predictor of width {arguments.GetValue(Width)} streams {bytes} bytes, more than 1% of a pass of the target ({most}): a smaller --width is cheaper.");
         }
 
-        if (isSurvival)
+        if (kind != "scalar")
         {
-            new SurvivalRun(arguments.InvocationConfiguration.Error, target, head, headFingerprint, Settings(arguments, folder)).Run();
-            arguments.InvocationConfiguration.Output.WriteLine(Path.Combine(folder, "export"));
+            RecordingSettings recording = Recording(arguments, folder);
+            var steps = new StepRecording(target, head, headFingerprint, recording);
+            TextWriter log = arguments.InvocationConfiguration.Error;
+            arguments.InvocationConfiguration.Output.WriteLine(
+                kind == "stop"
+                    ? new StopRun(log, target, headFingerprint, recording, Stop(arguments)).Run(steps)
+                    : new SurvivalRun(log, target, headFingerprint, recording, Survival(arguments)).Run(steps));
             return 0;
         }
 
@@ -138,7 +145,7 @@ internal static class LdlpCommand
         return 0;
     }
 
-    private static SurvivalSettings Settings(ParseResult arguments, string folder) => new()
+    private static RecordingSettings Recording(ParseResult arguments, string folder) => new()
     {
         Folder = folder,
         Corpus = AnswerOptions.Paths(arguments.GetValue(CorpusFiles)),
@@ -153,22 +160,33 @@ internal static class LdlpCommand
         StepTemperatures = arguments.GetValue(StepTemperatures) is { Length: > 0 } given
             ? given.All(value => value is > 0 and <= 10) ? given : throw new CommandException("--step-temperatures are numbers above 0, at most 10.")
             : [(float)arguments.GetValue(Temperature)],
-        Scalar = arguments.GetValue(Scalar)?.FullName,
         Threads = arguments.GetValue(Threads),
-        Fit = new SurvivalOptions
+        Seed = arguments.GetValue(Seed),
+    };
+
+    private static SurvivalSettings Survival(ParseResult arguments) => new(
+        Options(arguments, new SurvivalOptions { StepWidth = arguments.GetValue(StepWidth), DraftCost = arguments.GetValue(DraftCost), VerifyCost = arguments.GetValue(VerifyCost) }),
+        arguments.GetValue(Scalar)?.FullName);
+
+    private static StopSettings Stop(ParseResult arguments) => new(
+        Options(arguments, new StopOptions
+        {
+            RejectWeight = arguments.GetValue(RejectWeight) is > 0 and <= 1000 and double weight ? weight : throw new CommandException("--reject-weight is a number above 0, at most 1000."),
+        }),
+        arguments.GetValue(DraftCost), arguments.GetValue(VerifyCost));
+
+    /// <summary>What every network is fitted by.</summary>
+    private static TOptions Options<TOptions>(ParseResult arguments, TOptions options)
+        where TOptions : FitOptions => (TOptions)(options with
         {
             Width = arguments.GetValue(Width),
-            StepWidth = arguments.GetValue(StepWidth),
             Epochs = arguments.GetValue(Epochs),
             Limit = arguments.GetValue(Minutes) is { } most ? TimeSpan.FromMinutes(most) : null,
             Rate = arguments.GetValue(Rate),
             WeightDecay = arguments.GetValue(WeightDecay),
             Dropout = arguments.GetValue(Dropout),
-            DraftCost = arguments.GetValue(DraftCost),
-            VerifyCost = arguments.GetValue(VerifyCost),
             Seed = arguments.GetValue(Seed),
-        },
-    };
+        });
 
     private static void Fit(ParseResult arguments, (double Lambda, int Longest)[] variants, AnsweringTarget target, string headFingerprint, RootTable training, RootTable? validation, string folder)
     {
@@ -180,17 +198,7 @@ internal static class LdlpCommand
         (double Speed, double Lambda, int Longest, string Folder)? best = null;
         foreach ((double lambda, int longest) in variants)
         {
-            LdlpOptions options = new()
-            {
-                Lambda = lambda,
-                Width = arguments.GetValue(Width),
-                Epochs = arguments.GetValue(Epochs),
-                Limit = arguments.GetValue(Minutes) is { } minutes ? TimeSpan.FromMinutes(minutes) : null,
-                Rate = arguments.GetValue(Rate),
-                WeightDecay = arguments.GetValue(WeightDecay),
-                Dropout = arguments.GetValue(Dropout),
-                Seed = arguments.GetValue(Seed),
-            };
+            LdlpOptions options = Options(arguments, new LdlpOptions { Lambda = lambda });
             (LdlpModel model, List<LdlpEpoch> epochs) = Train(training.CutTo(longest), embedding, options, longest);
             using LdlpModel trained = model;
             string export = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"lambda-{lambda}-longest-{longest}"));
@@ -313,9 +321,15 @@ internal static class LdlpCommand
         return table;
     }
 
-    private static long SurvivalBytes(int hidden, int maxDraft, int width) =>
-        2L * (((2 * hidden) + SurvivalWeights.RootInputs) * width + SurvivalWeights.PlanBlocks * width * width + (maxDraft + 15) / 16 * 16 * width);
-
-    /// <summary>Bytes of BF16 weights that a prediction streams.</summary>
-    private static long PredictorBytes(int hidden, int width) => 2L * (2 * hidden * width + LdlpWeights.Layers * width * width + 16 * width);
+    /// <summary>Bytes of BF16 weights that a prediction streams: before a draft, or of a stop head after a step.</summary>
+    private static long PredictorBytes(string kind, int hidden, int maxDraft, int width)
+    {
+        (int inputs, int blocks, int outputs) = kind switch
+        {
+            "stop" => (hidden, StopWeights.UsualBlocks, 1),
+            "survival" => ((2 * hidden) + SurvivalWeights.RootInputs, SurvivalWeights.PlanBlocks, maxDraft),
+            _ => (2 * hidden, LdlpWeights.Layers, 1),
+        };
+        return 2L * width * (inputs + (blocks * width) + ((outputs + 15) / 16 * 16));
+    }
 }

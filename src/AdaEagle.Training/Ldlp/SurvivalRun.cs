@@ -3,64 +3,35 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using AdaEagle.Formats;
-using AdaEagle.Models;
 using AdaEagle.Speculation.Policies;
 using AdaEagle.Training.Answers;
-using AdaEagle.Training.Commands;
-using AdaEagle.Training.Eagle;
 using AdaEagle.Training.Torch;
 using TorchSharp;
 
 namespace AdaEagle.Training.Ldlp;
 
-/// <summary>What <c>adaeagle-train ldlp --kind survival</c> was asked for.</summary>
-internal sealed record SurvivalSettings
-{
-    public required string Folder { get; init; }
-
-    public required string[] Corpus { get; init; }
-
-    public required string[] Validation { get; init; }
-
-    public required int Answers { get; init; }
-
-    public required int ValidationAnswers { get; init; }
-
-    public TimeSpan? AnswerLimit { get; init; }
-
-    public required int MaxTokens { get; init; }
-
-    public required int MaxDraft { get; init; }
-
-    public required double SampledShare { get; init; }
-
-    public required float Temperature { get; init; }
-
-    public required float[] StepTemperatures { get; init; }
-
-    /// <summary>Folder of a scalar predictor to simulate beside it.</summary>
-    public string? Scalar { get; init; }
-
-    public required int Threads { get; init; }
-
-    public required SurvivalOptions Fit { get; init; }
-}
+/// <summary>What <c>adaeagle-train ldlp --kind survival</c> was asked for, beside the recording.</summary>
+/// <param name="Fit">How it is trained.</param>
+/// <param name="Scalar">Folder of a scalar predictor to simulate beside it, or null.</param>
+internal sealed record SurvivalSettings(SurvivalOptions Fit, string? Scalar);
 
 /// <summary>Answers, recorded drafts, training, report: the run of <c>adaeagle-train ldlp --kind survival</c>. A run that was stopped goes on in its folder.</summary>
-internal sealed class SurvivalRun(TextWriter log, AnsweringTarget target, EagleHead head, string headFingerprint, SurvivalSettings settings)
+internal sealed class SurvivalRun(TextWriter log, AnsweringTarget target, string headFingerprint, RecordingSettings recording, SurvivalSettings settings)
 {
     private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
-    public void Run()
+    /// <summary>Trains, and returns the folder of the predictor.</summary>
+    public string Run(StepRecording steps)
     {
-        StepTable training = Steps("held-out", settings.Corpus, PromptChoice.HeldOut, settings.Answers);
-        StepTable? validation = settings.Validation.Length > 0 ? Steps("validation", settings.Validation, PromptChoice.All, settings.ValidationAnswers) : null;
+        StepTable training = steps.Training();
+        StepTable? validation = steps.Validation();
         TorchLibrary.Load();
-        torch.set_num_threads(settings.Threads);
+        torch.set_num_threads(recording.Threads);
         torch.random.manual_seed(settings.Fit.Seed);
-        string export = Path.Combine(settings.Folder, "export");
+        string export = Path.Combine(recording.Folder, "export");
         Train(training, export);
         Judge(export, training, validation);
+        return export;
     }
 
     private void Train(StepTable training, string export)
@@ -92,14 +63,14 @@ internal sealed class SurvivalRun(TextWriter log, AnsweringTarget target, EagleH
             ["eos_token_id"] = new JsonArray([.. target.EndTokens.Select(token => (JsonNode)token)]),
             ["training_answers"] = training.Answers.Count,
             ["training_roots"] = training.RootCount,
-            ["sampled_share"] = settings.SampledShare,
-            ["temperatures"] = settings.SampledShare > 0 ? new JsonArray([0, .. settings.StepTemperatures.Select(value => (JsonNode)value)]) : new JsonArray(0),
+            ["sampled_share"] = recording.SampledShare,
+            ["temperatures"] = recording.SampledShare > 0 ? new JsonArray([0, .. recording.StepTemperatures.Select(value => (JsonNode)value)]) : new JsonArray(0),
             ["dropout"] = settings.Fit.Dropout,
             ["weight_decay"] = settings.Fit.WeightDecay,
             ["seed"] = settings.Fit.Seed,
         });
         LossCurve.Save(
-            Path.Combine(settings.Folder, "loss.png"), "Survival predictor (epochs instead of tokens)",
+            Path.Combine(recording.Folder, "loss.png"), "Survival predictor (epochs instead of tokens)",
             [.. curves.Where(item => item.Key is "plan" or "step").SelectMany(item => (LossSeries[])
             [
                 new LossSeries($"{item.Key}, training", [.. item.Value.Select(epoch => (double)epoch.Epoch)], [.. item.Value.Select(epoch => epoch.TrainingLoss)]),
@@ -145,7 +116,7 @@ internal sealed class SurvivalRun(TextWriter log, AnsweringTarget target, EagleH
             ["reliability_not_looping"] = JsonSerializer.SerializeToNode(plain, s_json),
             ["simulation"] = JsonSerializer.SerializeToNode(simulation, s_json),
         };
-        AtomicFile.Write(Path.Combine(settings.Folder, "report.json"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(report.ToJsonString(s_json) + "\n")));
+        AtomicFile.Write(Path.Combine(recording.Folder, "report.json"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(report.ToJsonString(s_json) + "\n")));
     }
 
     /// <summary>Fixed lengths, thresholds, the scalar if there is one, the oracle, and <c>auto</c> in its forms.</summary>
@@ -192,41 +163,5 @@ internal sealed class SurvivalRun(TextWriter log, AnsweringTarget target, EagleH
         }
 
         return new SurvivalPredictions(plans, estimates, predictor.Sibling, predictor.Resolved);
-    }
-
-    private StepTable Steps(string name, string[] files, PromptChoice choice, int count)
-    {
-        AnswerSettings answering = AnswerOptions.Settings(target, choice, settings.MaxTokens, choice == PromptChoice.HeldOut ? settings.Fit.Seed : 1) with
-        {
-            SampledShare = choice == PromptChoice.HeldOut ? settings.SampledShare : 0,
-            Temperature = settings.Temperature,
-        };
-        using StopSignal signal = AnswerOptions.Stopping();
-        using AnswerStore store = AnswerRun.Make(
-            target, files, answering, Path.Combine(settings.Folder, name), count, settings.Threads, choice == PromptChoice.HeldOut ? settings.AnswerLimit : null, signal.Token);
-        Answer[] answers = [.. store.Answers.OrderBy(answer => answer.Job).Take(count).Where(answer => RunLengths.RootCount(answer, settings.MaxDraft) > 0)];
-        bool isWhole = choice == PromptChoice.All; // policies are replayed over whole drafts
-        string file = Path.Combine(settings.Folder, $"{name}-steps.safetensors");
-        string key = string.Create(CultureInfo.InvariantCulture,
-            $"{target.Fingerprint} {headFingerprint} {settings.MaxDraft} {settings.MaxTokens} {answering.Seed} {answering.SampledShare} {answering.Temperature} {string.Join(',', settings.StepTemperatures)} {answers.Length} {isWhole}");
-        if (StepFile.TryRead(file, answering.HiddenSize, key) is { } there)
-        {
-            return there;
-        }
-
-        var recorded = new List<AnswerSteps>();
-        using (var progress = new TrainingProgress($"drafts ({name})", answers.Length))
-        {
-            new RunLengths(target.Model, head, settings.MaxDraft, isWhole, settings.StepTemperatures).Record(answers, settings.Threads, runs =>
-            {
-                signal.Token.ThrowIfCancellationRequested();
-                recorded.Add(runs.Steps!);
-                progress.Report(recorded.Count, double.NaN, runs.Roots.Count);
-            });
-        }
-
-        var table = new StepTable(answering.HiddenSize, settings.MaxDraft, [.. recorded.OrderBy(answer => answer.Job)]);
-        StepFile.Write(file, table, key);
-        return table;
     }
 }

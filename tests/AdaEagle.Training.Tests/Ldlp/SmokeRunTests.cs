@@ -33,6 +33,11 @@ public sealed class SmokeRunTests : IDisposable
             "--max-tokens", "40", "--width", "16", "--step-width", "16", "--epochs", "4", "--k-max", "6", "--sampled", "0.3", "--temperature", "0.8", "--step-temperatures", "0.6", "1",
             "--scalar", predictor, "--out", At("survival"));
         CheckSurvival(survival);
+        DateTime recorded = File.GetLastWriteTimeUtc(At("survival/held-out-steps.safetensors"));
+        string stop = Run("ldlp", "--kind", "stop", "--target", target, "--head", head, "--corpus", corpus, "--validation", dev, "--answers", "80", "--validation-answers", "24",
+            "--max-tokens", "40", "--width", "16", "--epochs", "4", "--k-max", "6", "--sampled", "0.3", "--temperature", "0.8", "--step-temperatures", "0.6", "1", "--out", At("survival"));
+        Assert.Equal(recorded, File.GetLastWriteTimeUtc(At("survival/held-out-steps.safetensors")));
+        CheckStop(stop);
         string third = Run("eagle", "--head", "eagle3", "--draft-vocabulary", "128", "--boundaries", "0,1,2", "--target", target, "--corpus", corpus, "--answers", "250", "--max-tokens", "40",
             "--steps", "160", "--batch", "1024", "--heads", "2", "--kv-heads", "1", "--ffn", "128", "--unroll", "2", "--products", "f32", "--out", At("eagle3"));
 
@@ -46,7 +51,7 @@ public sealed class SmokeRunTests : IDisposable
 
         using JsonDocument report = JsonDocument.Parse(File.ReadAllBytes(At("ldlp/report.json")));
         Assert.Equal(2, report.RootElement.GetProperty("tried").GetArrayLength());
-        using LanguageModel model = LanguageModel.Load(target, new LoadOptions { DraftFolder = head, PredictorFolder = predictor });
+        using LanguageModel model = LanguageModel.Load(target, new LoadOptions { DraftFolder = head, PredictorFolder = predictor, StopFolder = stop });
         Assert.Empty(model.Warnings);
         int accepted = 0;
         foreach (string prompt in (string[])["Count from 7.", "Count from 61.", "What comes after 33?"])
@@ -55,7 +60,7 @@ public sealed class SmokeRunTests : IDisposable
             {
                 GenerationOptions options = new() { MaxTokens = 40, Sampling = new() { Temperature = temperature, Seed = 7 } };
                 IReadOnlyList<int> plain = model.Generate(prompt, options with { Policy = "ar" }, TestContext.Current.CancellationToken).Tokens;
-                foreach (string policy in (string[])["fixed:3", "threshold:-0.6", "ldlp", "ldlp+threshold:-0.6"])
+                foreach (string policy in (string[])["fixed:3", "threshold:-0.6", "ldlp", "ldlp+threshold:-0.6", "specdec++:0.6"])
                 {
                     GenerationResult result = model.Generate(prompt, options with { Policy = policy }, TestContext.Current.CancellationToken);
                     Assert.Equal(plain, result.Tokens);
@@ -88,6 +93,21 @@ public sealed class SmokeRunTests : IDisposable
         JsonElement all = report.RootElement.GetProperty("all_roots").EnumerateArray().Single(row => row.GetProperty("Text").GetString() == "all");
         Assert.InRange(all.GetProperty("RightAuc").GetDouble(), 0.5, 1);
         Assert.NotEmpty(report.RootElement.GetProperty("reliability").EnumerateArray());
+    }
+
+    private void CheckStop(string export)
+    {
+        Assert.True(File.Exists(Path.Combine(export, "model.safetensors")) && File.Exists(At("survival/stop-loss.png")));
+        using JsonDocument report = JsonDocument.Parse(File.ReadAllBytes(At("survival/stop-report.json")));
+        Assert.InRange(report.RootElement.GetProperty("auc").GetDouble(), 0.5, 1);
+        JsonElement[] rows = [.. report.RootElement.GetProperty("simulation").EnumerateArray()];
+        JsonElement[] own = [.. rows.Where(row => row.GetProperty("Policy").GetString()!.StartsWith("specdec++:", StringComparison.Ordinal))];
+        Assert.Equal(12, own.Length);
+
+        // A larger H never drafts less; every draft has a token.
+        double[] drafted = [.. own.Select(row => row.GetProperty("Drafted").GetDouble())];
+        Assert.True(drafted[0] >= 1 && drafted[^1] <= 6);
+        Assert.Equal(drafted.Order(), drafted);
     }
 
     private double AcceptanceAtFirst(string folder, string head, string dev)

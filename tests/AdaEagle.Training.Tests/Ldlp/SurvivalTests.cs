@@ -15,14 +15,14 @@ namespace AdaEagle.Training.Tests.Ldlp;
 
 public class SurvivalTests
 {
-    private const int MaxDraft = 4;
+    private const int MaxDraft = StepTables.MaxDraft;
 
     [Fact]
     public void Trainer_and_engine_say_the_same()
     {
         using var head = new SmallHead();
         int hidden = head.Small.Target.Model.Config.HiddenSize;
-        StepTable table = Record(head, [.. Answers(head).Take(6)], whole: true);
+        StepTable table = StepTables.Record(head, [.. StepTables.Answers(head).Take(6)], whole: true);
         using var scope = NewDisposeScope();
         using var none = no_grad();
         manual_seed(6);
@@ -61,9 +61,9 @@ public class SurvivalTests
     public void Recorded_steps_tell_the_truth_of_greedy_answers_and_the_targets_probabilities_of_sampled_ones()
     {
         using var head = new SmallHead();
-        Answer[] answers = [.. Answers(head)];
+        Answer[] answers = [.. StepTables.Answers(head)];
         Assert.Contains(answers, answer => answer.IsSampled);
-        StepTable whole = Record(head, answers, whole: true), brief = Record(head, answers, whole: false);
+        StepTable whole = StepTables.Record(head, answers, whole: true), brief = StepTables.Record(head, answers, whole: false);
         using var engine = new LlamaTarget(head.Small.Target.Model, maxRows: 128, maxLogitRows: 128);
         foreach ((Answer answer, AnswerSteps steps, AnswerSteps shorter) in answers.Zip(whole.Answers, brief.Answers))
         {
@@ -99,7 +99,7 @@ public class SurvivalTests
     public void Recorded_steps_come_back_from_their_file()
     {
         using var head = new SmallHead();
-        StepTable table = Record(head, [.. Answers(head).Take(5)], whole: false);
+        StepTable table = StepTables.Record(head, [.. StepTables.Answers(head).Take(5)], whole: false);
         string path = Path.Combine(head.Small.Folder, "steps.safetensors");
         StepFile.Write(path, table, "key");
         Assert.Null(StepFile.TryRead(path, table.Hidden, "another key"));
@@ -120,8 +120,8 @@ public class SurvivalTests
     [Fact]
     public void Training_finds_what_feature_and_output_row_say_and_auto_gains_from_it()
     {
-        StepTable table = Synthetic(answers: 120, seed: 1), fresh = Synthetic(answers: 60, seed: 2);
-        float[] embedding = new float[4 * Hidden];
+        StepTable table = StepTables.Synthetic(answers: 120, seed: 1), fresh = StepTables.Synthetic(answers: 60, seed: 2);
+        float[] embedding = new float[4 * StepTables.Hidden];
         using SurvivalModel model = SurvivalTrainer.Train(
             table, embedding,
             new SurvivalOptions { Width = 16, StepWidth = 16, BatchSize = 128, Epochs = 12, Patience = 12, Rate = 1e-2, Dropout = 0, WeightDecay = 0.01, DraftCost = 0.2, VerifyCost = 0.1 }, (_, _, _) => { });
@@ -166,39 +166,6 @@ public class SurvivalTests
         Assert.Equal(0.75, SurvivalReport.Auc([(0.1, 0, 1), (0.5, 0, 1), (0.5, 1, 2)]));
     }
 
-    private const int Hidden = 8;
-
-    /// <summary>Roots whose hazard one number of the feature tells, and whose tokens' rightness one number of the output row nearly tells.</summary>
-    private static StepTable Synthetic(int answers, int seed)
-    {
-        var random = new Random(seed);
-        return new StepTable(Hidden, MaxDraft, [.. Enumerable.Range(0, answers).Select(job =>
-        {
-            const int Count = 20;
-            var roots = new StepRoot[Count];
-            var steps = new List<DraftStep>();
-            var hidden = new List<ushort>();
-            float[] features = [.. Enumerable.Range(0, Count * Hidden).Select(_ => random.NextSingle())];
-            for (int index = 0; index < Count; index++)
-            {
-                double hazard = 0.1 + (0.85 * features[index * Hidden]);
-                int first = steps.Count, run = 0;
-                for (int i = 0; i < MaxDraft; i++)
-                {
-                    bool right = random.NextDouble() < hazard;
-                    run += right && run == i ? 1 : 0;
-                    float[] output = [(right ? 1 : -1) + (1.5f * (random.NextSingle() - 0.5f)), .. Enumerable.Range(1, Hidden - 1).Select(_ => random.NextSingle())];
-                    hidden.AddRange(output.Select(AnswerSteps.ToBf16));
-                    steps.Add(new DraftStep(new DraftSignals(0.5f, 0.2f, 1), -0.7f * (i + 1), new Four(-0.7f, -1.6f, -2, -3), new Four(run > i ? 1 : 0, 0, 0, 0)));
-                }
-
-                roots[index] = new StepRoot(0, 1, run, new DraftSignals(0.5f, 0.3f, 1), 0, first, MaxDraft);
-            }
-
-            return new AnswerSteps(job, "c", false, true, false, roots, [.. steps], features, [.. hidden]);
-        })]);
-    }
-
     private static double Fixed(StepTable table, int length)
     {
         long emitted = 0, rounds = 0;
@@ -213,16 +180,6 @@ public class SurvivalTests
         }
 
         return emitted / (rounds * (1 + (length * 0.3)));
-    }
-
-    private static IEnumerable<Answer> Answers(SmallHead head) =>
-        head.Small.Answer(head.Small.Settings(16), SmallTarget.Jobs(12), 1, [.. Enumerable.Range(0, 8)]).Select(item => item.Answer).Where(answer => RunLengths.RootCount(answer, MaxDraft) > 0);
-
-    private static StepTable Record(SmallHead head, Answer[] answers, bool whole)
-    {
-        var recorded = new List<AnswerRuns>();
-        new RunLengths(head.Small.Target.Model, head.Engine, MaxDraft, whole, [0.5f, 1.5f]).Record(answers, 1, recorded.Add);
-        return new StepTable(head.Small.Target.Model.Config.HiddenSize, MaxDraft, [.. recorded.OrderBy(runs => runs.Answer.Job).Select(runs => runs.Steps!)]);
     }
 
     private static float[] Logits(LlamaTarget engine, ReadOnlySpan<int> tokens)
