@@ -12,11 +12,11 @@ internal sealed record PolicyJson(
     double? DecodeSpeedup, double? DecodeSpeedupLow, double? DecodeSpeedupHigh, double? AcceptanceLength,
     double PrefillSeconds, double PlanSeconds, double DraftSeconds, double VerifySeconds, double OtherSeconds,
     int Identical, int Prompts, double RepeatedShare,
-    double? OracleShare, double? TreeOracleShare, GainsJson Gains, IReadOnlyList<string> BehindIn, WithoutLoopsJson? WithoutLoops, IReadOnlyList<SuiteJson> Suites)
+    double? OracleShare, double? OracleShareLow, double? OracleShareHigh, double? TreeOracleShare, GainsJson Gains, IReadOnlyList<string> BehindIn, WithoutLoopsJson? WithoutLoops, IReadOnlyList<SuiteJson> Suites)
 {
     public static IReadOnlyList<PolicyJson> Of(BenchFigures figures) => [.. figures.Results.Select((_, policy) => Of(figures, policy))];
 
-    internal static double? Finite(double value) => double.IsFinite(value) ? value : null;
+    internal static double? Finite(double? value) => value is { } number && double.IsFinite(number) ? number : null;
 
     private static PolicyJson Of(BenchFigures figures, int policy)
     {
@@ -28,7 +28,8 @@ internal sealed record PolicyJson(
             Finite(decode.Value), Finite(decode.Low), Finite(decode.High), Finite(sum.AcceptanceLength),
             sum.Prefill, sum.Plan, sum.Draft, sum.Verify, sum.Other,
             result.IdenticalCount, result.Prompts.Count, result.RepeatedShare,
-            gains.OracleShare, gains.TreeOracleShare, GainsJson.Of(gains), gains.BehindIn, figures.WithoutLoops is { } straight ? WithoutLoopsJson.Of(straight, policy) : null,
+            Finite(gains.OracleShare?.Value), Finite(gains.OracleShare?.Low), Finite(gains.OracleShare?.High), Finite(gains.TreeOracleShare?.Value), GainsJson.Of(gains), gains.BehindIn,
+            figures.WithoutLoops is { } straight ? WithoutLoopsJson.Of(straight, policy) : null,
             [.. gains.Suites.Select(suite => SuiteJson.Of(suite, result, figures.Plain))]);
     }
 }
@@ -50,7 +51,7 @@ internal sealed record GainsJson(GainJson? BestFixed, GainJson? BestFixedOfSuite
 /// <summary>One policy's figures over the prompts whose output does not loop.</summary>
 internal sealed record WithoutLoopsJson(
     int Prompts, double? DecodeTokensPerSecond, double? DecodeSpeedup, double? DecodeSpeedupLow, double? DecodeSpeedupHigh, double? AcceptanceLength,
-    double? OracleShare, double? TreeOracleShare, GainsJson Gains, IReadOnlyList<string> BehindIn)
+    double? OracleShare, double? OracleShareLow, double? OracleShareHigh, double? TreeOracleShare, GainsJson Gains, IReadOnlyList<string> BehindIn)
 {
     public static WithoutLoopsJson Of(BenchFigures figures, int policy)
     {
@@ -58,14 +59,16 @@ internal sealed record WithoutLoopsJson(
         Interval decode = result.DecodeSpeedup(figures.Plain);
         return new WithoutLoopsJson(
             result.Prompts.Count, PolicyJson.Finite(result.Sum.DecodeTokensPerSecond), PolicyJson.Finite(decode.Value), PolicyJson.Finite(decode.Low), PolicyJson.Finite(decode.High),
-            PolicyJson.Finite(result.Sum.AcceptanceLength), gains.OracleShare, gains.TreeOracleShare, GainsJson.Of(gains), gains.BehindIn);
+            PolicyJson.Finite(result.Sum.AcceptanceLength),
+            PolicyJson.Finite(gains.OracleShare?.Value), PolicyJson.Finite(gains.OracleShare?.Low), PolicyJson.Finite(gains.OracleShare?.High), PolicyJson.Finite(gains.TreeOracleShare?.Value),
+            GainsJson.Of(gains), gains.BehindIn);
     }
 }
 
 /// <summary>One policy's figures on one suite.</summary>
 internal sealed record SuiteJson(
     string Name, double? TokensPerSecond, double? DecodeSpeedup, double? DecodeSpeedupLow, double? DecodeSpeedupHigh, double? AcceptanceLength,
-    double? OracleShare, double? TreeOracleShare, GainJson? OverBestFixed)
+    double? OracleShare, double? OracleShareLow, double? OracleShareHigh, double? TreeOracleShare, GainJson? OverBestFixed)
 {
     public static SuiteJson Of(SuiteGains suite, PolicyResult result, PolicyResult plain)
     {
@@ -73,6 +76,6 @@ internal sealed record SuiteJson(
         Interval decode = part.DecodeSpeedup(plain.OfSuite(suite.Suite));
         return new SuiteJson(
             suite.Suite, PolicyJson.Finite(part.Sum.TokensPerSecond), PolicyJson.Finite(decode.Value), PolicyJson.Finite(decode.Low), PolicyJson.Finite(decode.High),
-            PolicyJson.Finite(part.Sum.AcceptanceLength), suite.OracleShare, suite.TreeOracleShare, GainJson.Of(suite.BestFixed));
+            PolicyJson.Finite(part.Sum.AcceptanceLength), PolicyJson.Finite(suite.OracleShare?.Value), PolicyJson.Finite(suite.OracleShare?.Low), PolicyJson.Finite(suite.OracleShare?.High), PolicyJson.Finite(suite.TreeOracleShare?.Value), GainJson.Of(suite.BestFixed));
     }
 }

@@ -86,7 +86,7 @@ internal sealed class BenchTable(TextWriter output)
             ("best fixed length", gain => gain.BestFixed), ("best fixed of each suite", gain => gain.BestFixedOfSuites), ("best fixed tree", gain => gain.BestTree),
             ("best other rule", gain => gain.BestRule),
         ];
-        (string Heading, Func<PolicyGains, double?> Of)[] shares = [("share of the oracle's gain", gain => gain.OracleShare), ("of the tree oracle's", gain => gain.TreeOracleShare)];
+        (string Heading, Func<PolicyGains, Interval?> Of)[] shares = [("share of the oracle's gain", gain => gain.OracleShare), ("of the tree oracle's", gain => gain.TreeOracleShare)];
         gains = [.. gains.Where(column => figures.Gains.Any(gain => column.Of(gain) is not null))];
         shares = [.. shares.Where(column => figures.Gains.Any(gain => column.Of(gain) is not null))];
         bool hasFixed = figures.Gains.Any(gain => gain.BestFixed is not null);
@@ -166,7 +166,8 @@ internal sealed class BenchTable(TextWriter output)
     private static string Behind(PolicyGains gain) => gain.BehindIn.Count > 0 ? string.Join(", ", gain.BehindIn)
         : gain.Suites.All(suite => suite.Prompts < PolicyGains.FewestPrompts) ? "too few prompts" : "none";
 
-    private static string Share(double? share) => share is { } value ? Number(100 * value, "0") + "%" : "-";
+    private static string Share(Interval? share) =>
+        share is { } value ? $"{Number(100 * value.Value, "0")}% ({Number(100 * value.Low, "0")}% to {Number(100 * value.High, "0")}%)" : "-";
 
     private static string Milliseconds(double seconds) => Number(1000 * seconds, "0.000") + " ms";
 

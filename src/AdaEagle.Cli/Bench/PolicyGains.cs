@@ -12,7 +12,7 @@ internal sealed record Gain(string Over, Interval Ratio)
 }
 
 /// <summary>The same within a suite, over the fixed length that is best in that suite.</summary>
-internal sealed record SuiteGains(string Suite, int Prompts, double? OracleShare, double? TreeOracleShare, Gain? BestFixed);
+internal sealed record SuiteGains(string Suite, int Prompts, Interval? OracleShare, Interval? TreeOracleShare, Gain? BestFixed);
 
 /// <summary>
 /// What one policy gains over the best of each kind in its run. A gain is null where no policy of that kind ran, and for the best one itself. Best means
@@ -29,7 +29,7 @@ internal sealed record SuiteGains(string Suite, int Prompts, double? OracleShare
 /// <param name="BestRule">Over the best rule from elsewhere.</param>
 /// <param name="Suites">Each suite by itself.</param>
 internal sealed record PolicyGains(
-    double? OracleShare, double? TreeOracleShare, Gain? BestFixed, Gain? BestFixedOfSuites, Gain? BestTree, Gain? BestRule, IReadOnlyList<SuiteGains> Suites)
+    Interval? OracleShare, Interval? TreeOracleShare, Gain? BestFixed, Gain? BestFixedOfSuites, Gain? BestTree, Gain? BestRule, IReadOnlyList<SuiteGains> Suites)
 {
     /// <summary>Resampling fewer prompts says nothing of their spread.</summary>
     public const int FewestPrompts = 5;
@@ -52,16 +52,8 @@ internal sealed record PolicyGains(
                 suite, parts[s][policy].Prompts.Count, Share(parts[s][policy], bests[s].Fixed, bests[s].Oracle), Share(parts[s][policy], bests[s].Fixed, bests[s].TreeOracle), Over(parts[s][policy], bests[s].Fixed)))]))];
     }
 
-    private static double? Share(PolicyResult result, PolicyResult? best, PolicyResult? oracle)
-    {
-        if (best is null || oracle is null)
-        {
-            return null;
-        }
-
-        double all = oracle.Sum.DecodeTokensPerSecond - best.Sum.DecodeTokensPerSecond, own = result.Sum.DecodeTokensPerSecond - best.Sum.DecodeTokensPerSecond;
-        return all > 0 && double.IsFinite(own / all) ? own / all : null;
-    }
+    private static Interval? Share(PolicyResult result, PolicyResult? best, PolicyResult? oracle) =>
+        best is not null && oracle is not null && result.GainShare(best, oracle) is var share && double.IsFinite(share.Value) ? share : null;
 
     private static Gain? Over(PolicyResult result, PolicyResult? best) => best is null || best.Name == result.Name ? null : new Gain(best.Name, result.DecodeSpeedup(best));
 

@@ -46,10 +46,10 @@ internal sealed record PolicyResult(string Name, IReadOnlyList<PromptResult> Pro
     public double MeanDrafted => Prompts.Sum(prompt => prompt.Rounds.Count) is > 0 and int rounds ? (double)Prompts.Sum(prompt => prompt.Rounds.Sum(round => round.Drafted)) / rounds : 0;
 
     /// <summary>How much faster than another, from prompt to last token.</summary>
-    public Interval Speedup(PolicyResult other) => Ratio(other, sum => (sum.Visible, sum.Total));
+    public Interval Speedup(PolicyResult other) => Bootstrap.RateRatio(Rates, other.Rates);
 
     /// <summary>How much faster than another, from first token to last.</summary>
-    public Interval DecodeSpeedup(PolicyResult other) => Ratio(other, sum => (sum.VisibleAfterFirst, sum.Decode));
+    public Interval DecodeSpeedup(PolicyResult other) => Bootstrap.RateRatio(DecodeRates, other.DecodeRates);
 
     /// <summary>For each position of a draft, the share of tokens accepted there where all before it were.</summary>
     public IReadOnlyList<double> AcceptanceByPosition()
@@ -60,6 +60,10 @@ internal sealed record PolicyResult(string Name, IReadOnlyList<PromptResult> Pro
             (double)rounds.Count(round => round.Accepted >= position) / rounds.Count(round => round.Depth >= position && round.Accepted >= position - 1))];
     }
 
-    private Interval Ratio(PolicyResult other, Func<Measurement, (double, double)> rate) =>
-        Bootstrap.RateRatio([.. Prompts.Select(prompt => rate(prompt.Measurement))], [.. other.Prompts.Select(prompt => rate(prompt.Measurement))]);
+    /// <summary>Its share of what <paramref name="ceiling"/> gains in decode speed over <paramref name="baseline"/>; NaN where that gains nothing.</summary>
+    public Interval GainShare(PolicyResult baseline, PolicyResult ceiling) => Bootstrap.GainShare(DecodeRates, baseline.DecodeRates, ceiling.DecodeRates);
+
+    private (double, double)[] Rates => [.. Prompts.Select(prompt => ((double)prompt.Measurement.Visible, prompt.Measurement.Total))];
+
+    private (double, double)[] DecodeRates => [.. Prompts.Select(prompt => ((double)prompt.Measurement.VisibleAfterFirst, prompt.Measurement.Decode))];
 }

@@ -31,6 +31,20 @@ public class BenchFiguresTests
     }
 
     [Fact]
+    public void A_share_of_a_gain_leaves_out_resamples_in_which_nothing_was_to_be_gained()
+    {
+        // The ceiling gains on prompt 1 alone, the rated policy half of that in rate: 1, 1.5, 2 tokens a second.
+        (double, double)[] baseline = [(6, 6), (6, 6)], rated = [(6, 4), (6, 6)], ceiling = [(6, 3), (6, 6)];
+        Interval share = Bootstrap.GainShare(rated, baseline, ceiling);
+        Assert.Equal(((12 / 10.0) - 1) / ((12 / 9.0) - 1), share.Value, 12);
+        // Prompt 2 drawn twice has no share; one of each has the value, prompt 1 twice a half.
+        Assert.Equal(0.5, share.Low, 12);
+        Assert.Equal(0.6, share.High, 12);
+        Assert.Equal((1.0, 0.0), (Bootstrap.GainShare(ceiling, baseline, ceiling).Low, Bootstrap.GainShare(baseline, baseline, ceiling).High));
+        Assert.True(double.IsNaN(Bootstrap.GainShare(rated, ceiling, baseline).Value));
+    }
+
+    [Fact]
     public void Nothing_decoded_gives_no_ratio() =>
         Assert.True(double.IsNaN(Bootstrap.RateRatio([(0, 0)], [(0, 0)]).Value));
 

@@ -18,12 +18,12 @@ public sealed class BenchTests : IClassFixture<TinyCliModel>, IDisposable
     [
         "name", "tokens_per_second", "decode_tokens_per_second", "speedup", "speedup_low", "speedup_high", "decode_speedup", "decode_speedup_low", "decode_speedup_high", "acceptance_length",
         "prefill_seconds", "plan_seconds", "draft_seconds", "verify_seconds", "other_seconds", "identical", "prompts", "repeated_share",
-        "oracle_share", "tree_oracle_share", "gains", "behind_in", "without_loops", "suites",
+        "oracle_share", "oracle_share_low", "oracle_share_high", "tree_oracle_share", "gains", "behind_in", "without_loops", "suites",
     ];
 
     private static readonly string[] s_suiteKeys =
     [
-        "name", "tokens_per_second", "decode_speedup", "decode_speedup_low", "decode_speedup_high", "acceptance_length", "oracle_share", "tree_oracle_share", "over_best_fixed",
+        "name", "tokens_per_second", "decode_speedup", "decode_speedup_low", "decode_speedup_high", "acceptance_length", "oracle_share", "oracle_share_low", "oracle_share_high", "tree_oracle_share", "over_best_fixed",
     ];
 
     private readonly TinyCliModel _model;

@@ -25,8 +25,8 @@ public class PolicyGainsTests
             Result("ar", 4, 4), Result("fixed:1", 1, 2), Result("fixed:2", 2.5, 1), Result("auto", 0.5, 1.5), Result("oracle", 0.5, 0.5),
         ]);
         double speed(double seconds) => 20 / seconds;
-        Assert.Equal((speed(2) - speed(3)) / (speed(1) - speed(3)), gains[3].OracleShare!.Value, 12);
-        Assert.Equal([(speed(8) - speed(3)) / (speed(1) - speed(3)), 0, 1], new[] { gains[0], gains[1], gains[4] }.Select(gain => gain.OracleShare!.Value));
+        Assert.Equal((speed(2) - speed(3)) / (speed(1) - speed(3)), gains[3].OracleShare!.Value.Value, 12);
+        Assert.Equal([(speed(8) - speed(3)) / (speed(1) - speed(3)), 0, 1], new[] { gains[0], gains[1], gains[4] }.Select(gain => gain.OracleShare!.Value.Value));
         Assert.All(gains, gain => Assert.Null(gain.TreeOracleShare));
 
         Assert.Equal("fixed:1", gains[3].BestFixed!.Over);
@@ -39,7 +39,7 @@ public class PolicyGainsTests
         SuiteGains b = gains[3].Suites[1];
         Assert.Equal(("b", "fixed:2"), (b.Suite, b.BestFixed!.Over));
         Assert.Equal(1 / 1.5, b.BestFixed.Ratio.Value, 12);
-        Assert.Equal(((10 / 1.5) - 10) / (20 - 10), b.OracleShare!.Value, 12);
+        Assert.Equal(((10 / 1.5) - 10) / (20 - 10), b.OracleShare!.Value.Value, 12);
         Assert.Equal(["b"], gains[3].BehindIn);
         Assert.Equal(["a"], gains[2].BehindIn);
         Assert.Empty(gains[4].BehindIn);
@@ -67,7 +67,7 @@ public class PolicyGainsTests
         Assert.Equal("comb:2,1", gains[3].BestTree!.Over);
         Assert.Equal((null, null), (gains[2].BestTree, gains[5].BestRule));
         Assert.Null(gains[6].OracleShare);
-        Assert.Equal((10 - 5) / ((20 / 3.0) - 5), gains[6].TreeOracleShare!.Value, 12);
+        Assert.Equal((10 - 5) / ((20 / 3.0) - 5), gains[6].TreeOracleShare!.Value.Value, 12);
     }
 
     [Fact]
