@@ -70,7 +70,7 @@ public sealed class DrafterTests(TinyCliModel model) : IClassFixture<TinyCliMode
         JsonElement root = document.RootElement;
         Assert.Equal((2, 8), (root.GetProperty("outputs").GetInt32(), root.GetProperty("max_draft").GetInt32()));
         JsonElement[] rules = [.. root.GetProperty("rules").EnumerateArray()];
-        Assert.Equal(19, rules.Length);
+        Assert.Equal(20, rules.Length);
         double[] best = [.. rules.Select(rule => rule.GetProperty("settings")[0].GetProperty("tokens_per_second").GetDouble())];
         Assert.Equal(best.OrderDescending(), best);
         Assert.All(rules, rule =>

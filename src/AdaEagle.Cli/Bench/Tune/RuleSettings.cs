@@ -30,6 +30,7 @@ internal static class RuleSettings
             ("bucket", Enumerable.Range(1, longest).Select(shortest => $"bucket:{shortest}")),
             ("ucb", Each("ucb", 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)),
             ("position-argmax", Each("position-argmax", 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)),
+            ("survival-rank", Enumerable.Range(1, longest).Select(length => $"survival-rank:{length}")),
             ("comb", Lists("comb", Levels(longest, 4), [1, 2, 3])),
             ("tree", ((int[])[3, 6, 10, 16, 24, 40]).SelectMany(nodes => Levels(longest, 2).Select(depth => fittedTree(nodes, depth)))),
             ("eagle2", Lists("eagle2", [8, 16, 32], [.. Levels(longest, 3).Select(depth => depth - 1)], [4]).Concat(Lists("eagle2", [16, 32, 60], [longest - 1], [10]))),

@@ -51,6 +51,7 @@ public static class DraftPolicies
         ("bucket:F", "a length from F on, moved by a bucket of surplus tokens (llama.cpp)", BucketPolicy.Make),
         ("ucb:W", "a bandit over lengths (UCB1, as BanditSpec and TapOut)", UcbPolicy.Make),
         ("position-argmax:S", "most expected tokens per second, by acceptance per position and measured times", PositionArgmaxPolicy.Make),
+        ("survival-rank:K", "K tokens, of which as many are verified as give the most expected tokens per second (DSpark in vLLM)", SurvivalRankPolicy.Make),
         (AutoPolicy.PolicyName, "what is worth most by expected tokens, measured costs and the run's own speed; siblings beside the chain where they pay", MakeAuto),
         (AutoPolicy.ChainName, "the same with chains alone", MakeAuto),
         ("eagle2:TOTAL,DEPTH,TOPK", "EAGLE-2's dynamic tree: TOTAL nodes with the root, DEPTH + 1 levels, grown TOPK wide", MakeEagle2),
