@@ -56,5 +56,14 @@ public sealed class ReportFiguresTests(TinyCliModel model) : IClassFixture<TinyC
         Assert.Empty(quiet.Run(_ => { }, TestContext.Current.CancellationToken)[1].Forecasts);
     }
 
+    [Fact]
+    public void A_range_in_a_picture_reaches_from_low_to_high()
+    {
+        using ScottPlot.Plot plot = Picture.Begin("", "", "");
+        Picture.Ranges(plot, Picture.Colour(0), [0], [2], [1.5], [7]);
+        ScottPlot.AxisLimits limits = Assert.Single(plot.GetPlottables<ScottPlot.Plottables.ErrorBar>()).GetAxisLimits();
+        Assert.Equal((1.5, 7.0), (limits.Bottom, limits.Top));
+    }
+
     private static PolicyResult Result(params RoundRecord[] rounds) => new("p", [new PromptResult(new Question("1", "a", ["x"], false, 0), Measurement.Zero, true, false, rounds)]);
 }

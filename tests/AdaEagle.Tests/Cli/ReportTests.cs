@@ -93,6 +93,7 @@ public sealed partial class ReportTests : IClassFixture<TinyCliModel>, IDisposab
             Assert.Equal(one.GetProperty("drafter").GetString(), one.GetProperty("environment").GetProperty("drafter").GetString());
         });
         string page = File.ReadAllText(Path.Combine(report, "report.md"));
+        Assert.Matches(@"\| policy +\| +eagle, temperature 0 \| eagle, temperature 0\.75 \| ngram:4,2, temperature 0 \| ngram:4,2, temperature 0\.75 \|", page);
         string[] titles = ["## eagle, temperature 0\n", "## eagle, temperature 0.75\n", "## ngram:4,2, temperature 0\n", "## ngram:4,2, temperature 0.75\n"];
         Assert.All(titles, title => Assert.Contains(title, page, StringComparison.Ordinal));
         Assert.All(titles, title => Assert.Contains(title, run.Out, StringComparison.Ordinal));

@@ -17,6 +17,11 @@ internal static class BenchReport
         page.WriteLine("# Benchmark report");
         page.WriteLine();
         WriteEnvironment(page, runs[0].Environment);
+        if (runs.Count > 1)
+        {
+            WriteSummary(page, runs);
+        }
+
         foreach (BenchRun run in runs)
         {
             string part = runs.Count == 1 ? "" : run.FolderName;
@@ -49,6 +54,22 @@ internal static class BenchReport
         }
 
         page.WriteLine();
+    }
+
+    private static void WriteSummary(StreamWriter page, IReadOnlyList<BenchRun> runs)
+    {
+        // The runs of a matrix have the same policies.
+        var table = new MarkdownTable(["policy", .. runs.Select(run => run.Title)]);
+        for (int policy = 0; policy < runs[0].Figures.Results.Count; policy++)
+        {
+            table.Add([runs[0].Figures.Results[policy].Name, .. runs.Select(run =>
+            {
+                double gain = run.Figures.Gains[policy].BestFixed?.Ratio.Value ?? double.NaN;
+                return Text(run.Figures.Results[policy].DecodeSpeedup(run.Figures.Plain).Value, "0.00") + (double.IsFinite(gain) ? $" ({Text(100 * (gain - 1), "+0.0;-0.0")}%)" : "");
+            })]);
+        }
+
+        Write(page, "Decode speedup over plain decoding of the same run, and over the best fixed length of it:", table);
     }
 
     private static void WriteRun(StreamWriter page, BenchRun run, string place, string link)

@@ -47,8 +47,9 @@ internal static class Picture
     /// <summary>A range at each point, from low to high.</summary>
     public static void Ranges(Plot plot, Color colour, double[] xs, double[] ys, double[] lows, double[] highs)
     {
-        plot.Add.Plottable(new ErrorBar(xs, ys, null, null, [.. ys.Zip(lows, (y, low) => Math.Max(y - low, 0))], [.. ys.Zip(highs, (y, high) => Math.Max(high - y, 0))])
+        plot.Add.Plottable(new ErrorBar(xs, ys, null, null, null, null)
         {
+            YErrorNegative = [.. ys.Zip(lows, (y, low) => Math.Max(y - low, 0))], YErrorPositive = [.. ys.Zip(highs, (y, high) => Math.Max(high - y, 0))],
             Color = colour, LineWidth = 1.5f,
         });
     }

@@ -14,6 +14,9 @@ internal sealed class Pictures(BenchFigures figures, string folder)
 {
     private const int BarPixels = 22;
 
+    // Of bars for each suite, or of lines.
+    private const int MostReadable = 12;
+
     // A point of the calibration that stands for fewer says nothing.
     private const int FewestTokens = 10;
 
@@ -25,7 +28,7 @@ internal sealed class Pictures(BenchFigures figures, string folder)
 
     private Drawn? Speed()
     {
-        PolicyResult[] policies = Drafting;
+        (PolicyResult[] policies, string note) = Readable(Drafting.Where(result => double.IsFinite(result.DecodeSpeedup(figures.Plain).Low)));
         if (policies.Length == 0)
         {
             return null;
@@ -49,7 +52,7 @@ internal sealed class Pictures(BenchFigures figures, string folder)
         plot.Add.HorizontalLine(1, 1, Colors.Black.WithOpacity(0.4), LinePattern.Dashed);
         Picture.Names(plot, [.. Enumerable.Range(0, groups).Select(group => (group * step) + ((policies.Length - 1) / 2.0))], [.. figures.Suites, "all"]);
         plot.Axes.Margins(bottom: 0);
-        return Save(plot, "speed.png", "Decode speed over plain decoding's, by suite and over all prompts; the ranges are 95% intervals over prompts.", (int)(groups * step * BarPixels));
+        return Save(plot, "speed.png", "Decode speed over plain decoding's, by suite and over all prompts; the ranges are 95% intervals over prompts." + note, (int)(groups * step * BarPixels));
     }
 
     private Drawn? OracleGap()
@@ -137,8 +140,8 @@ internal sealed class Pictures(BenchFigures figures, string folder)
 
     private Drawn? Positions()
     {
-        (string Name, IReadOnlyList<double> Shares)[] lines =
-            [.. Drafting.Where(result => PolicyKinds.Of(result.Name) != PolicyKind.Oracle).Select(result => (result.Name, result.AcceptanceByPosition())).Where(line => line.Item2.Count > 0)];
+        (PolicyResult[] policies, string note) = Readable(Drafting.Where(result => PolicyKinds.Of(result.Name) != PolicyKind.Oracle && result.AcceptanceByPosition().Count > 0));
+        (string Name, IReadOnlyList<double> Shares)[] lines = [.. policies.Select(result => (result.Name, result.AcceptanceByPosition()))];
         if (lines.Length == 0)
         {
             return null;
@@ -147,12 +150,14 @@ internal sealed class Pictures(BenchFigures figures, string folder)
         using Plot plot = Picture.Begin("Acceptance by position", "position in the draft", "share accepted where all before were");
         for (int i = 0; i < lines.Length; i++)
         {
-            Picture.Line(plot, lines[i].Name, i, [.. Enumerable.Range(1, lines[i].Shares.Count).Select(position => (double)position)], [.. lines[i].Shares]);
+            // Deep in a tree there may be nodes that no round got to.
+            int[] reached = [.. Enumerable.Range(0, lines[i].Shares.Count).Where(position => double.IsFinite(lines[i].Shares[position]))];
+            Picture.Line(plot, lines[i].Name, i, [.. reached.Select(position => position + 1.0)], [.. reached.Select(position => lines[i].Shares[position])]);
         }
 
         Picture.WholeNumbers(plot);
         plot.Axes.SetLimitsY(0, 1.02);
-        return Save(plot, "positions.png", "For each position of a draft, the share of rounds that accepted it among those that drafted it and accepted all before it.");
+        return Save(plot, "positions.png", "For each position of a draft, the share of rounds that accepted it among those that drafted it and accepted all before it." + note);
     }
 
     private Drawn? Times()
@@ -183,6 +188,18 @@ internal sealed class Pictures(BenchFigures figures, string folder)
         return Save(
             plot, "time.png", "Time by decoded token after the first: in the drafter (and the policy while it drafts), in the target's passes, in the policy's plans, and the rest.",
             policies.Length * 2 * BarPixels);
+    }
+
+    // In the run's order: what is proposed here, the oracles, and the fastest of the others; and what is to be said if that is not all.
+    private static (PolicyResult[] Shown, string Note) Readable(IEnumerable<PolicyResult> policies)
+    {
+        PolicyResult[] all = [.. policies];
+        HashSet<string> shown =
+        [
+            .. all.OrderByDescending(result => PolicyKinds.Of(result.Name) is PolicyKind.Own or PolicyKind.Oracle).ThenByDescending(result => result.Sum.DecodeTokensPerSecond)
+                .Take(MostReadable).Select(result => result.Name),
+        ];
+        return ([.. all.Where(result => shown.Contains(result.Name))], all.Length > MostReadable ? $" For want of room {all.Length - MostReadable} slower policies are left out; the tables have them." : "");
     }
 
     private static double Percent(double ratio) => 100 * (ratio - 1);
