@@ -21,7 +21,7 @@ public class AllocationTests
 
             cases.Add("ldlp+threshold:-0.6", 0, 2);
             cases.Add("fixed:3", 0.9f, 2);
-            foreach (string rule in (string[])["p-min:0.2", "svip:0.5", "adaedl", "hf-heuristic:3:0.2", "hf-adaptive:0.3", "ema-tiers", "bucket", "ucb", "position-argmax"])
+            foreach (string rule in (string[])["p-min:0.2", "svip:0.5", "adaedl", "hf-heuristic:3:0.2", "hf-adaptive:0.3", "ema-tiers", "bucket", "ucb", "position-argmax", "specdec++:0.6", "survival-rank", "opt-tree:20,4,3:0.1", "cape:3"])
             {
                 cases.Add(rule, 0, 1);
             }

@@ -43,6 +43,7 @@ internal sealed class TinyLanguage : IDisposable
         if (survival)
         {
             TinySurvivals.Write(Path.Combine(_folder.Path, "survival"), config.HiddenSize, seed, vocabulary: predictorVocabulary);
+            TinyStopHeads.Write(Path.Combine(_folder.Path, "stop"), config.HiddenSize, seed);
         }
 
         Model = LanguageModel.Load(_folder.Path, new LoadOptions { Threads = threads });
