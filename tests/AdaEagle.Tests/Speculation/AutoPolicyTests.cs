@@ -124,7 +124,7 @@ public class AutoPolicyTests
         var policy = new AutoPolicy(null, costs, MaxNodes, siblings: false);
         var rounds = new List<RoundRecord>();
         Decoding.Speculative(decoder, new DecodingTask([5, 6, 7], SamplingOptions.Greedy, 100, []), eagle, policy, onRound: rounds.Add);
-        Assert.Equal([4, 0, 2, 8, 0, 1, 3], rounds.Take(7).Select(round => round.Drafted));
+        Assert.Equal([4, 2, 0, 8, 4, 2, 0, 8], rounds.Take(8).Select(round => round.Drafted));
         Assert.True(costs.StepSeconds > 0 && costs.VerifySeconds[0] > 0 && costs.VerifySeconds[8] >= costs.VerifySeconds[0]);
         Assert.InRange(policy.Rate, 1e-3 / costs.Round(0, 1), 20 / costs.Round(0, 1));
     }
@@ -133,9 +133,9 @@ public class AutoPolicyTests
     public void Costs_are_medians_that_rise_with_the_rows()
     {
         var costs = new DraftCosts(8);
-        foreach (double slow in (double[])[1, 1, 50])
+        foreach (double draft in (double[])[0.4, 0.4, 20])
         {
-            costs.Observe(4, 0.4 * slow, 5, 3 * slow, 0.1 * slow);
+            costs.Observe(4, draft, 5, 3, draft / 4);
         }
 
         Assert.Equal((0.1, 0.1), (costs.StepSeconds, costs.OverheadSeconds));
@@ -148,13 +148,26 @@ public class AutoPolicyTests
         Assert.Equal([1, 1.4375, 1.875, 2.3125, 2.75, 2.75, 2.75, 2.75], costs.VerifySeconds.ToArray());
         Assert.Equal((2 * 0.1) + 1.875 + 0.1, costs.Round(2, 3), 1e-9);
 
-        // Fifteen later ones and the first are forgotten.
-        for (int i = 0; i < 15; i++)
+    }
+
+    [Fact]
+    public void A_slower_machine_is_a_slower_pace_not_dearer_rows()
+    {
+        var costs = new DraftCosts(8);
+        for (int i = 0; i < 20; i++)
         {
-            costs.Observe(0, 0, 1, 0.5, double.NaN);
+            costs.Observe(2, 0.2, 3, 2, 0.1);
         }
 
-        Assert.Equal(0.5, costs.VerifySeconds[0]);
+        // Half as fast from now on. Four rows, met only now, are dearer than three by what they cost, not by the time they were met in.
+        for (int i = 0; i < 40; i++)
+        {
+            costs.Observe(2, 0.4, 3, 4, 0.2);
+        }
+
+        costs.Observe(2, 0.4, 4, 5, 0.2);
+        Assert.Equal((2, 2.5), (costs.VerifySeconds[2], costs.VerifySeconds[3]));
+        Assert.Equal((0.1, 0.1), (costs.StepSeconds, costs.OverheadSeconds));
     }
 
     [Fact]

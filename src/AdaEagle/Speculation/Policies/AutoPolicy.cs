@@ -9,9 +9,9 @@ namespace AdaEagle.Speculation.Policies;
 /// verify siblings of the chain's tokens beside them; <c>auto:chain</c> does without siblings. Keep it for as long as the run: it learns.
 /// </summary>
 /// <remarks>
-/// Rounds of set lengths, several at the start and one in <see cref="ProbeEvery"/> later, measure what would otherwise never be known; with frozen costs there
-/// are none, and decisions depend on the decoded tokens alone. The very first rounds are not measured: code is still being compiled in them, and a
-/// length that looked dear then would not be tried again for long.
+/// A few rounds of set lengths at the start measure what costs are; later one in <see cref="ProbeEvery"/> drafts one token more or fewer than it would, so that a length that once
+/// looked dear is tried again, at little loss. With frozen costs there are no such rounds, and decisions depend on the decoded tokens alone. The very first rounds are
+/// not measured: code is still being compiled in them.
 /// </remarks>
 public sealed class AutoPolicy : IDraftPolicy
 {
@@ -22,14 +22,13 @@ public sealed class AutoPolicy : IDraftPolicy
     public const string ChainName = "auto:chain";
 
     private const int ProbeEvery = 128;
-    private const int EarlyProbeEvery = 8;
+    private const int EarlyProbeEvery = 16;
     private const int EarlyRounds = 256;
 
     /// <summary>rho is a mean over about so many rounds.</summary>
     private const double RateMemory = 1000;
 
-    private static readonly int[] s_start = [4, 0, 2, DraftPolicies.UsualMaxDraft, 0, 1, 3];
-    private static readonly int[] s_probes = [0, 1, 2, 4, DraftPolicies.UsualMaxDraft];
+    private static readonly int[] s_start = [4, 2, 0, DraftPolicies.UsualMaxDraft];
 
     private readonly SurvivalPredictor? _predictor;
     private readonly TimeProvider _clock;
@@ -127,8 +126,6 @@ public sealed class AutoPolicy : IDraftPolicy
     {
         Learn(context.Token);
         (_drafted, _seen, _kept) = (0, 0, 0);
-        _forced = ForcedLength();
-        _rounds++;
         if (_predictor is not null)
         {
             _predictor.Plan(context.Root, context.Feature, context.RootSignals, _temperature, _planned);
@@ -142,6 +139,8 @@ public sealed class AutoPolicy : IDraftPolicy
         _next = _hazards[0];
         _objective.SetCosts(Rate, Costs.StepSeconds, Costs.VerifySeconds);
         int length = _objective.Plan(_hazards, _predictor?.Resolved ?? _learned.Resolved, _children > 1 ? SurvivalWeights.UsualSiblings : []);
+        _forced = ForcedLength(length);
+        _rounds++;
         return _forced >= 0 ? _forced : length;
     }
 
@@ -216,7 +215,7 @@ public sealed class AutoPolicy : IDraftPolicy
     }
 
     /// <summary>The length that this round is to measure; -1: it decides itself.</summary>
-    private int ForcedLength()
+    private int ForcedLength(int planned)
     {
         if (Costs.IsFrozen)
         {
@@ -224,9 +223,13 @@ public sealed class AutoPolicy : IDraftPolicy
         }
 
         // Twice the start: unmeasured, then measured.
+        if (_rounds < 2 * s_start.Length)
+        {
+            return Math.Min(s_start[_rounds % s_start.Length], _longest);
+        }
+
         int every = _rounds < EarlyRounds ? EarlyProbeEvery : ProbeEvery;
-        int length = _rounds < 2 * s_start.Length ? s_start[_rounds % s_start.Length] : _rounds % every == 0 ? s_probes[_rounds / every % s_probes.Length] : -1;
-        return Math.Min(length, _longest);
+        return _rounds % every != 0 ? -1 : Math.Clamp(planned + (_rounds / every % 2 == 0 ? 1 : -1), 0, _longest);
     }
 
     /// <summary>Takes in a draft step, if one was made.</summary>

@@ -8,15 +8,22 @@ namespace AdaEagle.Speculation.Policies;
 
 /// <summary>
 /// What the parts of a round cost on this machine, in seconds, as running medians of what was measured (law 4), or frozen: a draft step, verifying n rows,
-/// the rest. Times of verifications are made to rise with the rows (neighbours that don't are averaged); between measured ones they lie on a line; beyond
+/// the rest. A machine that is shared grows slower and faster, and what matters is what one row more costs: so times are taken relative to how fast the last verifications of
+/// known cost were, and 8 rows that were measured in a slow moment are not dear for it. Times of verifications are made to rise with the rows (neighbours that don't are averaged); between measured ones they lie on a line; beyond
 /// the most rows that were measured they stay level, so that what is unknown is tried. Nothing is allocated by measuring. Not thread-safe.
 /// </summary>
 public sealed class DraftCosts
 {
     private const int MostRows = 4096;
 
-    private readonly RunningMedian _step = new();
-    private readonly RunningMedian _overhead = new();
+    private const int Window = 15;
+
+    // Shorter than half of the window: a change of pace is known before it has outvoted what was measured before it.
+    private const int PaceWindow = 7;
+
+    private readonly RunningMedian _pace = new(PaceWindow);
+    private readonly RunningMedian _step = new(Window);
+    private readonly RunningMedian _overhead = new(Window);
     private readonly RunningMedian[] _verify;
     private readonly double[] _seconds;
     private readonly double[] _levels;
@@ -31,7 +38,7 @@ public sealed class DraftCosts
         _verify = new RunningMedian[maxRows];
         for (int i = 0; i < maxRows; i++)
         {
-            _verify[i] = new RunningMedian();
+            _verify[i] = new RunningMedian(Window);
         }
 
         _seconds = new double[maxRows];
@@ -63,19 +70,26 @@ public sealed class DraftCosts
             return;
         }
 
+        if (rows <= _verify.Length && _verify[rows - 1].Count > 0 && _seconds[rows - 1] > 0)
+        {
+            _pace.Add(verifySeconds / _seconds[rows - 1]);
+        }
+
+        double pace = _pace.Count > 0 ? _pace.Median : 1;
+
         if (steps > 0)
         {
-            StepSeconds = _step.Add(draftSeconds / steps);
+            StepSeconds = _step.Add(draftSeconds / steps / pace);
         }
 
         if (!double.IsNaN(overheadSeconds))
         {
-            OverheadSeconds = _overhead.Add(Math.Max(overheadSeconds, 0));
+            OverheadSeconds = _overhead.Add(Math.Max(overheadSeconds, 0) / pace);
         }
 
         if (rows <= _verify.Length)
         {
-            _verify[rows - 1].Add(verifySeconds);
+            _verify[rows - 1].Add(verifySeconds / pace);
             Fill();
         }
     }
@@ -191,12 +205,10 @@ public sealed class DraftCosts
     }
 
     /// <summary>The median of the last measurements.</summary>
-    private sealed class RunningMedian
+    private sealed class RunningMedian(int window)
     {
-        private const int Window = 15;
-
-        private readonly double[] _last = new double[Window];
-        private readonly double[] _sorted = new double[Window];
+        private readonly double[] _last = new double[window];
+        private readonly double[] _sorted = new double[window];
         private int _next;
 
         public int Count { get; private set; }
@@ -206,8 +218,8 @@ public sealed class DraftCosts
         public double Add(double value)
         {
             _last[_next] = value;
-            _next = (_next + 1) % Window;
-            Count = Math.Min(Count + 1, Window);
+            _next = (_next + 1) % window;
+            Count = Math.Min(Count + 1, window);
             Span<double> sorted = _sorted.AsSpan(0, Count);
             _last.AsSpan(0, Count).CopyTo(sorted);
             sorted.Sort();
