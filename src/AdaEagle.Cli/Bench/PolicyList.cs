@@ -7,9 +7,6 @@ namespace AdaEagle.Cli.Bench;
 /// <summary>The policies of a bench.</summary>
 internal static class PolicyList
 {
-    private const string Ldlp = "ldlp";
-    private const string LdlpAnd = "ldlp+";
-
     private static readonly PolicyResources s_resources = new(null, GenerationSession.MaxDraft, GenerationSession.MaxNodes, GenerationSession.MaxPool);
 
     /// <summary>What runs where nobody says what: plain decoding, an ordinary fixed length, and <c>auto</c>; without a drafter plain decoding alone.</summary>
@@ -36,16 +33,9 @@ internal static class PolicyList
     // Before a model is loaded, which may take a while. Whether it has the parts for a policy is seen then.
     private static void Check(string name)
     {
-        if (name is DraftPolicies.Plain or OraclePolicy.PolicyName or TreeOraclePolicy.PolicyName or Ldlp)
+        if (name is not (DraftPolicies.Plain or OraclePolicy.PolicyName or TreeOraclePolicy.PolicyName))
         {
-            return;
+            DraftPolicies.Check(name, s_resources);
         }
-
-        if (name.StartsWith(LdlpAnd + "threshold:", StringComparison.Ordinal))
-        {
-            name = name[LdlpAnd.Length..];
-        }
-
-        DraftPolicies.Create(name, s_resources);
     }
 }

@@ -124,7 +124,7 @@ public sealed class BenchTests : IClassFixture<TinyCliModel>, IDisposable
         // Before the model is looked for.
         CliRun.Of("bench", "--prompts", _prompts, "--policies", "ar,quick", "--model", "nowhere").FailsWith(1, "no policy 'quick'");
         CliRun.Of("bench", "--prompts", _prompts, "--policies", "ldlp,ldlp+threshold:x", "--model", "nowhere").FailsWith(1, "T must be a number");
-        CliRun.Of("bench", "--prompts", _prompts, "--policies", "ldlp,oracle:tree", "--model", "nowhere").FailsWith(1, "nowhere");
+        CliRun.Of("bench", "--prompts", _prompts, "--policies", "ldlp,ldlp+threshold:-1,specdec++,auto,oracle:tree", "--model", "nowhere").FailsWith(1, "nowhere");
         _model.Run("bench", "--prompts", _prompts, "--json", _folder.File("no/such/folder/out.json")).FailsWith(1, "there is no folder");
         _model.Run("bench", "--prompts", _prompts, "--repeat", "0").FailsWith(1, "--repeat");
         CliRun.Of("bench").FailsWith(1, "--prompts");

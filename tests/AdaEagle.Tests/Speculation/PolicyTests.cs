@@ -184,15 +184,28 @@ public class PolicyTests
     [InlineData("threshold:NaN", "must be a number")]
     [InlineData("threshold:-Infinity", "must be a number")]
     [InlineData("threshold:0,6", "must be a number")]
-    [InlineData("ldlp", "--predictor")]
-    [InlineData("ldlp+threshold:-1", "--predictor")]
+    [InlineData("ldlp+threshold:x", "must be a number")]
+    [InlineData("specdec++:2", "a number")]
     [InlineData("ldlp+", "Supported: ar, fixed:K, threshold:T, ldlp, ldlp+threshold:T")]
     [InlineData("Fixed:3", "Supported: ar")]
     [InlineData("", "Supported: ar")]
     public void Names_that_make_no_policy_are_refused_with_what_is_supported(string name, string message)
     {
-        ArgumentException failure = Assert.Throws<ArgumentException>(() => DraftPolicies.Create(name, new PolicyResources(null, 16)));
+        var resources = new PolicyResources(null, 16);
+        ArgumentException failure = Assert.Throws<ArgumentException>(() => DraftPolicies.Create(name, resources));
         Assert.Contains(message, failure.Message, StringComparison.Ordinal);
+        Assert.Equal(failure.Message, Assert.Throws<ArgumentException>(() => DraftPolicies.Check(name, resources)).Message);
+    }
+
+    [Theory]
+    [InlineData("ldlp", "--predictor")]
+    [InlineData("ldlp+threshold:-1", "--predictor")]
+    [InlineData("specdec++", "--stop-head")]
+    public void A_policy_whose_part_is_missing_says_which_and_its_name_is_all_right(string name, string message)
+    {
+        var resources = new PolicyResources(null, 16);
+        Assert.Contains(message, Assert.Throws<MissingPartException>(() => DraftPolicies.Create(name, resources)).Message, StringComparison.Ordinal);
+        DraftPolicies.Check(name, resources);
     }
 
     private static int Draft(ChainPolicy policy, int planned, float[] logProbabilities)

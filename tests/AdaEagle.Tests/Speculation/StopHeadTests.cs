@@ -129,7 +129,7 @@ public class StopHeadTests
         using var model = new Cli.TinyCliModel();
         using (LanguageModel without = model.Load())
         {
-            var failure = Assert.Throws<ArgumentException>(() => without.Generate("ab", new GenerationOptions { Policy = "specdec++", MaxTokens = 4 }, TestContext.Current.CancellationToken));
+            var failure = Assert.Throws<MissingPartException>(() => without.Generate("ab", new GenerationOptions { Policy = "specdec++", MaxTokens = 4 }, TestContext.Current.CancellationToken));
             Assert.Contains("--kind stop", failure.Message, StringComparison.Ordinal);
         }
 
@@ -139,7 +139,7 @@ public class StopHeadTests
         Assert.Equal(
             with.Generate("ab", options with { Policy = "ar" }, TestContext.Current.CancellationToken).Tokens,
             with.Generate("ab", options with { Policy = "specdec++:0.6" }, TestContext.Current.CancellationToken).Tokens);
-        var other = Assert.Throws<ArgumentException>(() => with.Generate("ab", options with { Policy = "specdec++", Drafter = "ngram" }, TestContext.Current.CancellationToken));
+        var other = Assert.Throws<MissingPartException>(() => with.Generate("ab", options with { Policy = "specdec++", Drafter = "ngram" }, TestContext.Current.CancellationToken));
         Assert.Contains("EAGLE head", other.Message, StringComparison.Ordinal);
     }
 

@@ -65,7 +65,8 @@ public static class DraftPolicies
     public static IEnumerable<(string Form, string What)> Supported => s_kinds.Select(kind => (kind.Form, kind.What));
 
     /// <summary>Makes a policy from its name.</summary>
-    /// <exception cref="ArgumentException">No policy has that name, or the model lacks what it needs; the message says what is supported.</exception>
+    /// <exception cref="MissingPartException">The model lacks what it needs.</exception>
+    /// <exception cref="ArgumentException">No policy has that name; the message says what is supported.</exception>
     public static IDraftPolicy Create(string name, PolicyResources resources)
     {
         ArgumentNullException.ThrowIfNull(name);
@@ -79,6 +80,20 @@ public static class DraftPolicies
         }
 
         throw new ArgumentException($"There is no policy '{name}'. Supported: {Plain}, {string.Join(", ", s_kinds.Select(kind => kind.Form))}.", nameof(name));
+    }
+
+    /// <summary>Checks a name before there is a model; whether that has what the policy needs, <see cref="Create"/> says.</summary>
+    /// <exception cref="ArgumentException">No policy has that name, or a number in it is out of range.</exception>
+    public static void Check(string name, PolicyResources resources)
+    {
+        try
+        {
+            Create(name, resources);
+        }
+        catch (MissingPartException)
+        {
+            // Then the name itself is all right: parts are looked for last.
+        }
     }
 
     /// <summary>The names of a list with commas between them; a part that begins with a digit belongs to the name before it (<c>eagle2:60,5,10</c>).</summary>
@@ -116,8 +131,16 @@ public static class DraftPolicies
     private static ThresholdPolicy? MakeThreshold(string name, PolicyResources resources) =>
         Argument(name, "threshold:") is { } argument ? new ThresholdPolicy(Threshold(name, argument), PolicyArguments.MaxDraft(resources)) : null;
 
-    private static LdlpPolicy? MakeLdlpThreshold(string name, PolicyResources resources) =>
-        Argument(name, "ldlp+threshold:") is { } argument ? new LdlpPolicy(Predictor(name, resources), Threshold(name, argument)) : null;
+    private static LdlpPolicy? MakeLdlpThreshold(string name, PolicyResources resources)
+    {
+        if (Argument(name, "ldlp+threshold:") is not { } argument)
+        {
+            return null;
+        }
+
+        float threshold = Threshold(name, argument);
+        return new LdlpPolicy(Predictor(name, resources), threshold);
+    }
 
     private static AutoPolicy? MakeAuto(string name, PolicyResources resources) => name is AutoPolicy.PolicyName or AutoPolicy.ChainName
         ? new AutoPolicy(resources.Survival, resources.Costs ?? new DraftCosts(resources.MaxNodes + 1), resources.MaxNodes, name == AutoPolicy.PolicyName, resources.Clock)
@@ -195,6 +218,6 @@ public static class DraftPolicies
             : throw new ArgumentException($"'{name}': T must be a number, a sum of natural-log probabilities such as -0.6.", nameof(name));
 
     private static DraftLengthPredictor Predictor(string name, PolicyResources resources) =>
-        resources.Predictor ?? throw new ArgumentException(
+        resources.Predictor ?? throw new MissingPartException(
             $"'{name}' needs a draft length predictor, and the model has none: name one with --predictor, or train one with adaeagle-train ldlp.", nameof(name));
 }
