@@ -2,6 +2,7 @@ using AdaEagle.Cli.Bench;
 using AdaEagle.Cli.Bench.Report;
 using AdaEagle.Generation;
 using AdaEagle.Speculation;
+using AdaEagle.Tests.Formats;
 
 namespace AdaEagle.Tests.Cli;
 
@@ -36,7 +37,10 @@ public sealed class ReportFiguresTests(TinyCliModel model) : IClassFixture<TinyC
     [Fact]
     public void Auto_tells_of_every_token_of_a_chain_up_to_the_first_wrong_one_what_it_thought_and_what_came_of_it()
     {
-        using LanguageModel language = model.Load();
+        // Costs at which drafting pays: it does not depend on the machine then.
+        using var folder = new TemporaryFolder();
+        string costs = folder.Write("costs.json", """{"draft_step_seconds": 0.01, "verify_seconds": [1, 1.001], "overhead_seconds": 0}""");
+        using LanguageModel language = LanguageModel.Load(model.Folder, new LoadOptions { Threads = 1, CostsFile = costs });
         var settings = new BenchSettings([new Question("1", "a", ["hello"], true, 0)], ["ar", "auto:chain"], new GenerationOptions { MaxTokens = 90 }, 1) { KeepForecasts = true };
         using var runner = new BenchRunner(language, settings);
         runner.WarmUp(TestContext.Current.CancellationToken);

@@ -29,7 +29,8 @@ public sealed partial class ReportTests : IClassFixture<TinyCliModel>, IDisposab
     public void A_report_is_a_page_pictures_and_answers_and_all_its_links_lead_somewhere()
     {
         string report = _folder.File("report");
-        CliRun run = _model.Run("bench", "--prompts", _prompts, "--policies", "ar,fixed:2,comb:3,1,ldlp,auto,oracle", "--max-tokens", "30", "--report", report);
+        string costs = _folder.Write("costs.json", """{"draft_step_seconds": 0.01, "verify_seconds": [1, 1.001], "overhead_seconds": 0}""");
+        CliRun run = _model.Run("bench", "--prompts", _prompts, "--policies", "ar,fixed:2,comb:3,1,ldlp,auto,oracle", "--max-tokens", "30", "--report", report, "--costs", costs);
         Assert.True(run.Code == 0, run.Error);
         string page = File.ReadAllText(Path.Combine(report, "report.md"));
         // What the terminal showed, the page has too.
