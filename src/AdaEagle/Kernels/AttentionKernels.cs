@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace AdaEagle.Kernels;
 
 /// <summary>How keys and values are kept in a cache.</summary>
@@ -27,8 +29,17 @@ internal abstract unsafe class AttentionKernels
     /// <summary>Floats of a query's state before the weighted values.</summary>
     public const int StateHead = 32;
 
-    /// <summary>scores[q, i] = queries[q] · key i, for <paramref name="count"/> queries and all positions of a block; scores are 64 apart.</summary>
-    public abstract void Scores(float* queries, int count, nint queryStride, byte* keys, int headDimension, float* scores);
+    /// <summary>scores[q, i] = queries[q] · key i, for <paramref name="count"/> queries and at least the first <paramref name="end"/> positions of a block; scores are 64 apart.</summary>
+    public abstract void Scores(float* queries, int count, nint queryStride, byte* keys, int headDimension, float* scores, int end = BlockPositions);
+
+    /// <summary>Fetches <paramref name="bytes"/> that will be read soon into the second-level cache.</summary>
+    public static void Fetch(byte* address, long bytes)
+    {
+        for (long at = 0; at < bytes && Sse.IsSupported; at += 64)
+        {
+            Sse.Prefetch1(address + at);
+        }
+    }
 
     /// <summary>
     /// Turns the scores of the positions <paramref name="first"/> … <paramref name="end"/> - 1 of a block into weights e^(score - largest so far), and

@@ -13,7 +13,7 @@ internal sealed unsafe class AttentionKernels<TLanes, TCodec> : AttentionKernels
     // Two vectors for each query stay in registers: 32 of them with AVX-512, 16 of half the width otherwise.
     private static int MostQueries => TLanes.TileCells >= 8 ? 8 : TLanes.TileCells > 1 ? 2 : 1;
 
-    public override void Scores(float* queries, int count, nint queryStride, byte* keys, int headDimension, float* scores)
+    public override void Scores(float* queries, int count, nint queryStride, byte* keys, int headDimension, float* scores, int end)
     {
         int pairs = headDimension / 2;
         for (int done = 0; done < count;)
@@ -22,14 +22,14 @@ internal sealed unsafe class AttentionKernels<TLanes, TCodec> : AttentionKernels
             float* query = queries + (done * queryStride), to = scores + (done * BlockPositions);
             switch (tile)
             {
-                case 1: ScoreTile<One>(query, queryStride, keys, pairs, to); break;
-                case 2: ScoreTile<Two>(query, queryStride, keys, pairs, to); break;
-                case 3: ScoreTile<Three>(query, queryStride, keys, pairs, to); break;
-                case 4: ScoreTile<Four>(query, queryStride, keys, pairs, to); break;
-                case 5: ScoreTile<Five>(query, queryStride, keys, pairs, to); break;
-                case 6: ScoreTile<Six>(query, queryStride, keys, pairs, to); break;
-                case 7: ScoreTile<Seven>(query, queryStride, keys, pairs, to); break;
-                default: ScoreTile<Eight>(query, queryStride, keys, pairs, to); break;
+                case 1: ScoreTile<One>(query, queryStride, keys, pairs, to, end); break;
+                case 2: ScoreTile<Two>(query, queryStride, keys, pairs, to, end); break;
+                case 3: ScoreTile<Three>(query, queryStride, keys, pairs, to, end); break;
+                case 4: ScoreTile<Four>(query, queryStride, keys, pairs, to, end); break;
+                case 5: ScoreTile<Five>(query, queryStride, keys, pairs, to, end); break;
+                case 6: ScoreTile<Six>(query, queryStride, keys, pairs, to, end); break;
+                case 7: ScoreTile<Seven>(query, queryStride, keys, pairs, to, end); break;
+                default: ScoreTile<Eight>(query, queryStride, keys, pairs, to, end); break;
             }
 
             done += tile;
@@ -212,12 +212,12 @@ internal sealed unsafe class AttentionKernels<TLanes, TCodec> : AttentionKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ScoreTile<TQueries>(float* queries, nint queryStride, byte* keys, int pairs, float* scores)
+    private static void ScoreTile<TQueries>(float* queries, nint queryStride, byte* keys, int pairs, float* scores, int end)
         where TQueries : struct, ICount
     {
         nint ahead = (nint)pairs * 4 * TCodec.PairBytes;
         // Two vectors of positions at a time: with eight queries sixteen chains.
-        for (int half = 0; half < 2; half++)
+        for (int half = 0; half * 2 * Width < end; half++)
         {
             byte* key = keys + (half * 2 * TCodec.PairBytes);
             float* q0 = queries;
@@ -238,8 +238,12 @@ internal sealed unsafe class AttentionKernels<TLanes, TCodec> : AttentionKernels
             TLanes a7 = TLanes.Zero, b7 = TLanes.Zero;
             for (nint d = 0; d < 2 * pairs; d += 2)
             {
-                // The values of the block lie as far behind its keys as these are long.
-                PrefetchPairs(key + ahead);
+                // The values of the block lie as far behind its keys as these are long, two positions where keys have two dimensions.
+                if (d < end)
+                {
+                    PrefetchPairs(key + ahead);
+                }
+
                 TCodec.Decode(key, out TLanes even0, out TLanes odd0);
                 TCodec.Decode(key + TCodec.PairBytes, out TLanes even1, out TLanes odd1);
                 key += 4 * TCodec.PairBytes;

@@ -17,6 +17,9 @@ internal sealed unsafe class Attention
 
     private const int Block = KvLayout.BlockPositions;
 
+    // Heads that a worker takes at once, so that it can fetch what the next one reads.
+    private const int TogetherHeads = 4;
+
     private readonly LayerShape _shape;
     private readonly RopeTable _rope;
     private readonly VectorKernels _vector;
@@ -24,6 +27,7 @@ internal sealed unsafe class Attention
     private readonly float _scale;
     private readonly int _stride;
     private readonly int _stateFloats;
+    private readonly long _keyBytes;
 
     public Attention(LayerShape shape, RopeTable rope, KernelPath path, CacheFormat format)
     {
@@ -32,7 +36,8 @@ internal sealed unsafe class Attention
         _vector = VectorKernels.For(path);
         _kernels = AttentionKernels.For(path, format);
         _scale = 1f / MathF.Sqrt(shape.HeadDimension);
-        _stride = new KvLayout(1, 1, shape.HeadDimension, format).ValueStride;
+        var layout = new KvLayout(1, 1, shape.HeadDimension, format);
+        (_stride, _keyBytes) = (layout.ValueStride, layout.KeyBytes);
         _stateFloats = AttentionKernels.StateHead + _stride;
     }
 
@@ -74,9 +79,12 @@ internal sealed unsafe class Attention
             }
         }
 
-        while (worker.Take(workspace.Attend.Tasks[index], 1, 1, out int task, out _))
+        while (worker.Take(workspace.Attend.Tasks[index], 1, TogetherHeads, out int first, out int count))
         {
-            RunTask(pass, task);
+            for (int task = first; task < first + count; task++)
+            {
+                RunTask(pass, task, task + 1 < first + count);
+            }
         }
 
         if (workspace.Attend.SharedSpans > 0)
@@ -118,7 +126,7 @@ internal sealed unsafe class Attention
 
     private static int FirstSeen(AttentionPlan.Row row, int window) => Math.Max(row.Position - window, -1) + 1;
 
-    private void RunTask(in LayerPass pass, int task)
+    private void RunTask(in LayerPass pass, int task, bool goesOn)
     {
         AttentionPlan plan = pass.Plan;
         for (int i = 0; i < plan.BatchCount; i++)
@@ -143,11 +151,11 @@ internal sealed unsafe class Attention
                     }
                 }
 
-                Attend(pass, batch, head, tailSpan, batch.LastPosition / SpanPositions);
+                Attend(pass, batch, head, tailSpan, batch.LastPosition / SpanPositions, goesOn && head + 1 < _shape.KeyValueHeads);
             }
             else
             {
-                Attend(pass, batch, head, firstSpan + part - 1, firstSpan + part - 1);
+                Attend(pass, batch, head, firstSpan + part - 1, firstSpan + part - 1, goesOn: false);
             }
 
             return;
@@ -178,7 +186,7 @@ internal sealed unsafe class Attention
     }
 
     // The spans of a batch for the query heads of one key/value head: states of shared spans are kept, others merged and finished at once.
-    private void Attend(in LayerPass pass, in AttentionPlan.Batch batch, int keyValueHead, int firstSpan, int lastSpan)
+    private void Attend(in LayerPass pass, in AttentionPlan.Batch batch, int keyValueHead, int firstSpan, int lastSpan, bool goesOn)
     {
         AttentionScratch scratch = pass.Scratch;
         int group = _shape.HeadsPerGroup, queries = batch.Count * group, window = pass.Layer.Window;
@@ -202,6 +210,11 @@ internal sealed unsafe class Attention
             int lastBlock = Math.Min((span + 1) * SpanPositions / Block, (batch.LastPosition / Block) + 1);
             for (int block = span * (SpanPositions / Block); block < lastBlock; block++)
             {
+                if (goesOn && span == lastSpan && block == lastBlock - 1)
+                {
+                    AttentionKernels.Fetch(batch.Cache.Keys(pass.Index, keyValueHead + 1, firstSpan * (SpanPositions / Block)), _keyBytes);
+                }
+
                 AttendBlock(pass, batch, rows, keyValueHead, block);
             }
 
@@ -273,44 +286,67 @@ internal sealed unsafe class Attention
     private void AttendEdge(in LayerPass pass, in AttentionPlan.Batch batch, ReadOnlySpan<AttentionPlan.Row> rows, int keyValueHead, int block, int tile, int count)
     {
         AttentionScratch scratch = pass.Scratch;
-        int group = _shape.HeadsPerGroup, begin = block * Block;
+        int group = _shape.HeadsPerGroup, begin = block * Block, window = pass.Layer.Window;
         byte* values = batch.Cache.Values(pass.Index, keyValueHead, block);
+        // What all rows of the tile see in slots of its own number, from the block's start on, is read once for all of them.
+        int slots = 0, shared = Block;
+        for (int query = tile; query < tile + count; query += Together(query))
+        {
+            Edge edge = Edge.Of(rows[query / group], window, begin);
+            slots = Math.Max(slots, edge.InPlace);
+            shared = Math.Min(shared, edge.First == 0 ? edge.InPlace : 0);
+        }
+
         // The scores are those of slots, whoever may see them.
-        _kernels.Scores(scratch.Queries + (tile * _stride), count, _stride, batch.Cache.Keys(pass.Index, keyValueHead, block), _shape.HeadDimension, scratch.Scores);
-        for (int query = tile; query < tile + count;)
+        _kernels.Scores(
+            scratch.Queries + (tile * _stride), count, _stride, batch.Cache.Keys(pass.Index, keyValueHead, block), _shape.HeadDimension, scratch.Scores, slots);
+        for (int query = tile; query < tile + count; query += Together(query))
         {
             AttentionPlan.Row row = rows[query / group];
-            int together = Math.Min(tile + count, ((query / group) + 1) * group) - query;
-            int first = Math.Max(FirstSeen(row, pass.Layer.Window), begin) - begin, end = Math.Min(row.Position + 1 - begin, Block);
-            if (first < end)
+            Edge edge = Edge.Of(row, window, begin);
+            float* scores = scratch.Scores + ((query - tile) * Block), states = scratch.States + (query * _stateFloats);
+            if (edge.InPlace < edge.End)
             {
-                float* scores = scratch.Scores + ((query - tile) * Block), states = scratch.States + (query * _stateFloats);
-                int inPlace = Math.Clamp(row.InPlace - begin, first, end);
-                if (inPlace < end)
-                {
-                    GatherScores(pass, batch, row, keyValueHead, query, together, begin, inPlace, end, scores);
-                }
-
-                for (int i = 0; i < together; i++)
-                {
-                    _kernels.Weigh(scores + (i * Block), first, end, states + (i * _stateFloats), _stride);
-                }
-
-                if (first < inPlace)
-                {
-                    _kernels.Accumulate(scores, together, values, first, inPlace, _stride, states, _stateFloats);
-                }
-
-                for (int i = inPlace; i < end; i++)
-                {
-                    int slot = scratch.Path[begin + i - row.InPlace], offset = slot % Block;
-                    _kernels.Accumulate(
-                        scores + i - offset, together, batch.Cache.Values(pass.Index, keyValueHead, slot / Block), offset, offset + 1, _stride, states, _stateFloats);
-                }
+                GatherScores(pass, batch, row, keyValueHead, query, Together(query), begin, edge.InPlace, edge.End, scores);
             }
 
-            query += together;
+            for (int i = 0; i < Together(query) && edge.First < edge.End; i++)
+            {
+                _kernels.Weigh(scores + (i * Block), edge.First, edge.End, states + (i * _stateFloats), _stride);
+            }
         }
+
+        if (shared > 0)
+        {
+            _kernels.Accumulate(scratch.Scores, count, values, 0, shared, _stride, scratch.States + (tile * _stateFloats), _stateFloats);
+        }
+
+        for (int query = tile; query < tile + count; query += Together(query))
+        {
+            AttentionPlan.Row row = rows[query / group];
+            Edge edge = Edge.Of(row, window, begin);
+            float* scores = scratch.Scores + ((query - tile) * Block), states = scratch.States + (query * _stateFloats);
+            int first = Math.Max(edge.First, shared);
+            if (first < edge.InPlace)
+            {
+                _kernels.Accumulate(scores, Together(query), values, first, edge.InPlace, _stride, states, _stateFloats);
+            }
+
+            if (edge.InPlace < edge.End)
+            {
+                _ = pass.Rows.Path(row.Number, scratch.Path);
+            }
+
+            for (int i = edge.InPlace; i < edge.End; i++)
+            {
+                int slot = scratch.Path[begin + i - row.InPlace], offset = slot % Block;
+                _kernels.Accumulate(
+                    scores + i - offset, Together(query), batch.Cache.Values(pass.Index, keyValueHead, slot / Block), offset, offset + 1, _stride, states, _stateFloats);
+            }
+        }
+
+        // Queries of the tile that are of the same row.
+        int Together(int query) => Math.Min(tile + count, ((query / group) + 1) * group) - query;
     }
 
     // Scores of positions whose slots lie elsewhere: a row's own path in a tree. Scores of whole slot blocks, of which those of the path are taken.
@@ -356,6 +392,16 @@ internal sealed unsafe class Attention
         int width = _shape.HeadDimension;
         float* result = pass.Workspace.Attention + ((nint)row.Active * pass.Workspace.AttentionStride) + (head * width);
         new ReadOnlySpan<float>(output, width).CopyTo(new Span<float>(result, width));
+    }
+
+    /// <summary>What a row sees of a block: positions from <see cref="First"/> to before <see cref="End"/>, counted from the block's start; those before <see cref="InPlace"/> in slots of the same number.</summary>
+    private readonly record struct Edge(int First, int InPlace, int End)
+    {
+        public static Edge Of(AttentionPlan.Row row, int window, int begin)
+        {
+            int first = Math.Max(FirstSeen(row, window), begin) - begin, end = Math.Min(row.Position + 1 - begin, Block);
+            return first < end ? new Edge(first, Math.Clamp(row.InPlace - begin, first, end), end) : default;
+        }
     }
 
     /// <summary>What a layer's attention works with.</summary>
