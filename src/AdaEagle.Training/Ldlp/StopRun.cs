@@ -20,7 +20,7 @@ internal sealed record StopSettings(StopOptions Fit, double DraftCost, double Ve
 /// <summary>Recorded drafts, training, report: the run of <c>adaeagle-train ldlp --kind stop</c>. Its folder may be a survival predictor's: both learn from the same recording.</summary>
 internal sealed class StopRun(TextWriter log, AnsweringTarget target, string headFingerprint, RecordingSettings recording, StopSettings settings)
 {
-    private static readonly double[] s_thresholds = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98];
+    private static readonly double[] s_thresholds = [0.3, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998];
     private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     /// <summary>Trains, and returns the folder of the stop head.</summary>

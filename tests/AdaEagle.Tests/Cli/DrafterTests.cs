@@ -70,7 +70,10 @@ public sealed class DrafterTests(TinyCliModel model) : IClassFixture<TinyCliMode
         JsonElement root = document.RootElement;
         Assert.Equal((2, 8), (root.GetProperty("outputs").GetInt32(), root.GetProperty("max_draft").GetInt32()));
         JsonElement[] rules = [.. root.GetProperty("rules").EnumerateArray()];
-        Assert.Equal(20, rules.Length);
+        Assert.Equal(22, rules.Length);
+        Assert.All((string[])["tree", "comb", "survival-rank", "auto"], name => Assert.Contains(rules, rule => rule.GetProperty("rule").GetString() == name));
+        Assert.True(root.GetProperty("tree_costs").GetProperty("sizes").GetArrayLength() > 1);
+        Assert.True(root.GetProperty("tree_oracle_tokens_per_second").GetDouble() >= root.GetProperty("oracle_tokens_per_second").GetDouble());
         double[] best = [.. rules.Select(rule => rule.GetProperty("settings")[0].GetProperty("tokens_per_second").GetDouble())];
         Assert.Equal(best.OrderDescending(), best);
         Assert.All(rules, rule =>

@@ -55,7 +55,7 @@ public class RehearsalTests
                     totals[policy] = (rounds + decoder.Passes - 1, tokens + output.Length - 1, nodes + decoder.Drafted, right + decoder.Accepted);
                 }
 
-                rehearsal.Play(task.Prompt, output, task.MaxTokens, task.Ends(output[^1]), TestContext.Current.CancellationToken);
+                rehearsal.Play(task.Prompt, output, task.MaxTokens, task.Ends(output[^1]), cancellation: TestContext.Current.CancellationToken);
                 for (int policy = 0; policy < decoding.Length; policy++)
                 {
                     RehearsedPolicy played = rehearsal.Policies[policy];
@@ -89,7 +89,7 @@ public class RehearsalTests
         var task = new DecodingTask([5, 6, 7], SamplingOptions.Greedy, 80, []);
         int[] output = Decoding.Speculative(decoder, task, eagle, policies[0]);
         using var rehearsal = new Rehearsal(pair.Target, shared, pool, [policies[1], new FixedLengthPolicy(2)], s_costs);
-        rehearsal.Play(task.Prompt, output, task.MaxTokens, endsWithEndToken: false, TestContext.Current.CancellationToken);
+        rehearsal.Play(task.Prompt, output, task.MaxTokens, endsWithEndToken: false, cancellation: TestContext.Current.CancellationToken);
         Assert.Equal((decoder.Passes - 1, decoder.Drafted, decoder.Accepted), (rehearsal.Policies[0].Rounds, rehearsal.Policies[0].Drafted, rehearsal.Policies[0].Accepted));
         Assert.True(decoder.Drafted > decoder.Passes);
     }

@@ -111,7 +111,7 @@ public class StopHeadTests
             var task = new DecodingTask(
                 RandomModels.Tokens(random, 11, random.Next(1, 40)), i % 2 == 0 ? SamplingOptions.Greedy : new SamplingOptions { Temperature = 0.9f, Seed = (ulong)i }, 40, i == 3 ? [4] : []);
             int[] output = Decoding.Plain(target, task);
-            rehearsal.Play(task.Prompt, output, task.MaxTokens, task.Ends(output[^1]), TestContext.Current.CancellationToken);
+            rehearsal.Play(task.Prompt, output, task.MaxTokens, task.Ends(output[^1]), cancellation: TestContext.Current.CancellationToken);
             for (int policy = 0; policy < policies.Length; policy++)
             {
                 Assert.Equal(output, Decoding.Speculative(decoder, task, eagle, policies[policy], onRound: round => lengths.Add(round.Drafted)));

@@ -139,7 +139,7 @@ public class SurvivalRankTests
             Assert.Equal(output, Decoding.Speculative(decoder, task, eagle, policies[0], onRound: round => own.Add(round.Drafted)));
             RecordedChains chains = recorder.RecordChains(task.Prompt, output, task.MaxTokens, task.Ends(output[^1]), TestContext.Current.CancellationToken);
             Assert.Equal(own, replay.Play(chains, policies[1]).Rounds.Lengths);
-            rehearsal.Play(task.Prompt, output, task.MaxTokens, task.Ends(output[^1]), TestContext.Current.CancellationToken);
+            rehearsal.Play(task.Prompt, output, task.MaxTokens, task.Ends(output[^1]), cancellation: TestContext.Current.CancellationToken);
             (rounds, drafted) = (rounds + own.Count, drafted + own.Sum());
             Assert.Equal((rounds, drafted), (rehearsal.Policies[0].Rounds, rehearsal.Policies[0].Drafted));
             lengths.AddRange(own);

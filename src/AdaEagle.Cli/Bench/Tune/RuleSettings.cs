@@ -22,7 +22,7 @@ internal static class RuleSettings
             ("p-min", Each("p-min", 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95)),
             ("svip", Each("svip", 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)),
             ("adaedl", Pairs("adaedl", [0, 0.2, 0.4, 0.6], [0.5, 0.7, 0.9])),
-            ("specdec++", Each("specdec++", 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)),
+            ("specdec++", Each("specdec++", 0.3, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998)),
             ("hf-heuristic", Pairs("hf-heuristic", [1, 2, 3, 5], [0, 0.2, 0.4])),
             ("hf-confidence", Pairs("hf-confidence", [0.2, 0.3, 0.4, 0.5, 0.6, 0.7], [4, longest])),
             ("hf-adaptive", Pairs("hf-adaptive", [0.2, 0.4], [2, 3, 4, 5, 6, longest])),
@@ -35,6 +35,8 @@ internal static class RuleSettings
             ("tree", ((int[])[3, 6, 10, 16, 24, 40]).SelectMany(nodes => Levels(longest, 2).Select(depth => fittedTree(nodes, depth)))),
             ("eagle2", Lists("eagle2", [8, 16, 32], [.. Levels(longest, 3).Select(depth => depth - 1)], [4]).Concat(Lists("eagle2", [16, 32, 60], [longest - 1], [10]))),
             ("opt-tree", Lists("opt-tree", [8, 16, 32], Levels(longest, 2), [4]).SelectMany(sizes => Each(sizes, 0.2, 0.5))),
+            ("auto", ["auto"]),
+            ("auto:chain", ["auto:chain"]),
             ("cape", Enumerable.Range(1, longest).Select(length => $"cape:{length}")),
         ];
         return [.. rules.Select(rule => (rule.Item1, (IReadOnlyList<string>)[.. rule.Item2.Distinct().Take(Most)]))];

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using AdaEagle.Generation;
 using AdaEagle.Speculation;
 using AdaEagle.Speculation.Drafting;
@@ -65,7 +66,7 @@ internal sealed class Tuner : IDisposable
         int most = Math.Min(options.MaxTokens, _model.Target.Config.MaxPositions - prompt.Count);
         bool endToken = options.StopAtEndToken && _model.EndTokens.Contains(result.Tokens[^1]);
         _answers.Add(new RecordedAnswer(
-            prompt, result.Tokens, recorder.RecordChains(prompt, result.Tokens, most, endToken, cancellation), recorder.Record(prompt, result.Tokens, most, endToken, cancellation: cancellation)));
+            prompt, result.Tokens, options.Sampling.Temperature, recorder.RecordChains(prompt, result.Tokens, most, endToken, cancellation), recorder.Record(prompt, result.Tokens, most, endToken, cancellation: cancellation)));
     }
 
     /// <summary>A recorder of what the model's drafter proposes.</summary>
@@ -82,7 +83,7 @@ internal sealed class Tuner : IDisposable
     /// </summary>
     public IEnumerable<SettingJson> Replay(IReadOnlyList<string> names, TreeCosts costs, Action replayed, CancellationToken cancellation)
     {
-        (string Name, IDraftPolicy Policy)[] policies = [.. names.Select(name => (name, Policy: Create(name)!)).Where(item => item.Policy is not null)];
+        (string Name, IDraftPolicy Policy)[] policies = [.. names.Select(name => (name, Policy: Create(name, costs)!)).Where(item => item.Policy is not null)];
         (string Name, IDraftPolicy Policy)[] chains = [.. policies.Where(item => IsReplayed(item.Policy))], others = [.. policies.Where(item => !IsReplayed(item.Policy))];
         var totals = new (int Rounds, int Tokens, int Drafted, double Seconds)[chains.Length];
         var replay = new ChainReplay(costs.Chains);
@@ -99,7 +100,7 @@ internal sealed class Tuner : IDisposable
                     totals[i].Rounds + played.Rounds.Passes - 1, totals[i].Tokens + played.Rounds.Emitted - 1, totals[i].Drafted + played.Rounds.Drafted, totals[i].Seconds + played.Seconds);
             }
 
-            rehearsal.Play(answer.Prompt, answer.Output, answer.Chains.MaxTokens, answer.Chains.EndsWithEndToken, cancellation);
+            rehearsal.Play(answer.Prompt, answer.Output, answer.Chains.MaxTokens, answer.Chains.EndsWithEndToken, answer.Temperature, cancellation);
             replayed();
         }
 
@@ -116,16 +117,36 @@ internal sealed class Tuner : IDisposable
     // Recorded chains are quick to replay, but hold no output of the head; everything else is rehearsed.
     private static bool IsReplayed(IDraftPolicy policy) => policy is ChainPolicy && (policy.Needs & DraftNeeds.Hidden) == 0;
 
-    private IDraftPolicy? Create(string name)
+    private IDraftPolicy? Create(string name, TreeCosts costs)
     {
         try
         {
-            // Costs of their own: what one setting observes is none of another's business.
-            return DraftPolicies.Create(name, _session.PolicyResources with { MaxDraft = MaxDraft, Costs = null });
+            // auto goes by the very costs that rounds are priced with. Rules that measure do so: what one setting observes is none of another's business.
+            return DraftPolicies.Create(name, _session.PolicyResources with { MaxDraft = MaxDraft, Costs = name is AutoPolicy.PolicyName or AutoPolicy.ChainName ? Frozen(costs) : null });
         }
         catch (ArgumentException)
         {
             return null;
+        }
+    }
+
+    // Costs are frozen by being read from a file. A draft step costs its share of the longest draft.
+    private static DraftCosts Frozen(TreeCosts costs)
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, new JsonObject
+            {
+                ["draft_step_seconds"] = costs.Chains.DraftSeconds[^1] / Math.Max(costs.Chains.MaxDraft, 1),
+                ["verify_seconds"] = new JsonArray([.. Enumerable.Range(0, GenerationSession.MaxNodes + 1).Select(nodes => (JsonNode)costs.Verify(nodes))]),
+                ["overhead_seconds"] = costs.Chains.OverheadSeconds,
+            }.ToJsonString());
+            return DraftCosts.Read(file, GenerationSession.MaxNodes + 1);
+        }
+        finally
+        {
+            File.Delete(file);
         }
     }
 

@@ -74,12 +74,14 @@ internal sealed class Rehearsal : IDisposable
     /// <param name="output">All tokens that were generated, an end token included.</param>
     /// <param name="maxTokens">The most tokens that were to be generated: rounds draft no further.</param>
     /// <param name="endsWithEndToken">True if the last token is one that ended the output.</param>
+    /// <param name="temperature">At which it was sampled; 0 is greedy.</param>
     /// <param name="cancellation">Observed between passes of the target.</param>
-    public void Play(IReadOnlyList<int> prompt, IReadOnlyList<int> output, int maxTokens, bool endsWithEndToken, CancellationToken cancellation = default)
+    public void Play(IReadOnlyList<int> prompt, IReadOnlyList<int> output, int maxTokens, bool endsWithEndToken, float temperature = 0, CancellationToken cancellation = default)
     {
         foreach (RehearsedPolicy policy in _policies)
         {
             policy.NextRoot = 0;
+            (policy.Policy as AutoPolicy)?.Begin(temperature);
         }
 
         _walk.Run(prompt, output, _needs, (int root, in PlanContext context) =>
