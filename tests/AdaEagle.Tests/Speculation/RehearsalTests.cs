@@ -41,7 +41,7 @@ public class RehearsalTests
             using IDrafter drafter = Drafters.Create(name, new DrafterResources(pair.Target, pair.Head, other.Target, [4], pool, 128));
             using IDrafter shared = Drafters.Create(name, new DrafterResources(pair.Target, pair.Head, other.Target, [4], pool, 1024));
             IDraftPolicy[] decoding = Make();
-            using var rehearsal = new Rehearsal(pair.Target, shared, pool, Make(), s_costs);
+            using var rehearsal = new Rehearsal(pair.Target, shared, pool, Make(), _ => s_costs);
             var totals = new (int Rounds, int Tokens, int Drafted, int Accepted)[decoding.Length];
             for (int i = 0; i < 4; i++)
             {
@@ -88,7 +88,7 @@ public class RehearsalTests
         AutoPolicy[] policies = [.. Enumerable.Range(0, 2).Select(_ => new AutoPolicy(predictor, DraftCosts.Read(costs, 13), 12))];
         var task = new DecodingTask([5, 6, 7], SamplingOptions.Greedy, 80, []);
         int[] output = Decoding.Speculative(decoder, task, eagle, policies[0]);
-        using var rehearsal = new Rehearsal(pair.Target, shared, pool, [policies[1], new FixedLengthPolicy(2)], s_costs);
+        using var rehearsal = new Rehearsal(pair.Target, shared, pool, [policies[1], new FixedLengthPolicy(2)], _ => s_costs);
         rehearsal.Play(task.Prompt, output, task.MaxTokens, endsWithEndToken: false, cancellation: TestContext.Current.CancellationToken);
         Assert.Equal((decoder.Passes - 1, decoder.Drafted, decoder.Accepted), (rehearsal.Policies[0].Rounds, rehearsal.Policies[0].Drafted, rehearsal.Policies[0].Accepted));
         Assert.True(decoder.Drafted > decoder.Passes);

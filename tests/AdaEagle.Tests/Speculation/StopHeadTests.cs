@@ -103,7 +103,7 @@ public class StopHeadTests
         using var decoder = new SpeculativeDecoder(target, 8);
         IDraftPolicy[] policies = [.. ((string[])["specdec++:0.3", "specdec++:0.6", "specdec++:0.9"]).Select(name => DraftPolicies.Create(name, new PolicyResources(null, 8) { StopHead = head }))];
         var costs = new TreeCosts(new RoundCosts([0, 1], [10, 11], 0, [1, 1]), [], [], []);
-        using var rehearsal = new Rehearsal(pair.Target, shared, pool, policies, costs);
+        using var rehearsal = new Rehearsal(pair.Target, shared, pool, policies, _ => costs);
         var lengths = new HashSet<int>();
         int[] passes = new int[policies.Length], drafted = new int[policies.Length];
         for (int i = 0; i < 4; i++)

@@ -125,7 +125,7 @@ public class SurvivalRankTests
         SurvivalRankPolicy[] policies = [.. Enumerable.Range(0, 3).Select(_ => Assert.IsType<SurvivalRankPolicy>(DraftPolicies.Create("survival-rank", resources)))];
         var costs = new RoundCosts(new double[9], new double[9], 0, new int[9]);
         var replay = new ChainReplay(costs);
-        using var rehearsal = new Rehearsal(pair.Target, shared, pool, [policies[2]], new TreeCosts(costs, [], [], []));
+        using var rehearsal = new Rehearsal(pair.Target, shared, pool, [policies[2]], _ => new TreeCosts(costs, [], [], []));
         var measuring = new SurvivalRankPolicy(5, new DraftCosts(9));
         (int rounds, int drafted) = (0, 0);
         var lengths = new List<int>();

@@ -80,7 +80,7 @@ internal sealed class TuneCommand
         }
 
         Action calibrated = stage("costs", 1);
-        TreeCosts costs = tuner.Calibrate(prompts, cancellation);
+        TuneCosts costs = tuner.Calibrate(prompts, cancellation);
         calibrated();
         Action recorded = stage("answers and chains", prompts.Count);
         using (RunRecorder recorder = tuner.Recorder())
@@ -100,10 +100,11 @@ internal sealed class TuneCommand
             .. rules.Select(rule => (rule.Rule, Settings: rule.Settings.SelectMany(setting => figures[setting]).OrderByDescending(figure => figure.TokensPerSecond).ToArray()))
                 .Where(rule => rule.Settings.Length > 0),
         ];
-        double oracle = tuner.Oracle(costs.Chains, knowsRanks: false), fixedRate = tried.First(rule => rule.Rule == "fixed").Settings[0].TokensPerSecond;
+        double oracle = tuner.Oracle(costs.Bare.Chains, knowsRanks: false), fixedRate = tried.First(rule => rule.Rule == "fixed").Settings[0].TokensPerSecond;
         return new TuneJson(
-            model.Folder, drafter, file, tuner.Outputs, tuner.Tokens, tuner.MaxDraft, CostsJson.Of(costs.Chains)!, new TreeCostsJson(costs.Sizes, costs.DraftSeconds, costs.VerifySeconds),
-            oracle, tuner.Oracle(costs.Chains, knowsRanks: true),
+            model.Folder, drafter, file, tuner.Outputs, tuner.Tokens, tuner.MaxDraft, CostsJson.Of(costs.Bare.Chains)!, costs.Reading.Chains.DraftSeconds,
+            new TreeCostsJson(costs.Bare.Sizes, costs.Bare.DraftSeconds, costs.Bare.VerifySeconds),
+            oracle, tuner.Oracle(costs.Bare.Chains, knowsRanks: true),
             [.. tried.Select(rule => new RuleJson(rule.Rule, (rule.Settings[0].TokensPerSecond / fixedRate) - 1, Share(rule.Settings[0].TokensPerSecond, fixedRate, oracle), rule.Settings))
                 .OrderByDescending(rule => rule.Settings[0].TokensPerSecond)]);
     }

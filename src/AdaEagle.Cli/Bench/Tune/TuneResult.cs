@@ -23,12 +23,13 @@ internal sealed record RuleJson(string Rule, double OverBestFixed, double Oracle
 /// <param name="Tokens">Tokens in them.</param>
 /// <param name="MaxDraft">k_max.</param>
 /// <param name="Costs">Measured costs of rounds whose drafts are chains.</param>
+/// <param name="ReadingDraftSeconds">By draft length from 0: a draft whose policy reads probabilities and signals too.</param>
 /// <param name="TreeCosts">What trees cost beyond them.</param>
 /// <param name="OracleTokensPerSecond">What one who knows every run length would reach.</param>
 /// <param name="TreeOracleTokensPerSecond">What one would reach who knows the rank of every token, too.</param>
 /// <param name="Rules">The rules, the best first.</param>
 internal sealed record TuneJson(
-    string Model, string Drafter, string Prompts, int Outputs, long Tokens, int MaxDraft, CostsJson Costs, TreeCostsJson TreeCosts, double OracleTokensPerSecond,
+    string Model, string Drafter, string Prompts, int Outputs, long Tokens, int MaxDraft, CostsJson Costs, IReadOnlyList<double> ReadingDraftSeconds, TreeCostsJson TreeCosts, double OracleTokensPerSecond,
     double TreeOracleTokensPerSecond, IReadOnlyList<RuleJson> Rules);
 
 /// <summary>What trees cost.</summary>

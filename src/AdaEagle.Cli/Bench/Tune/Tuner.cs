@@ -40,23 +40,25 @@ internal sealed class Tuner : IDisposable
     public long Tokens => _answers.Sum(answer => (long)answer.Output.Count);
 
     /// <summary>Measures what rounds cost over ordinary prompts: chains of every length, and trees, prompt by prompt in turn.</summary>
-    public TreeCosts Calibrate(IEnumerable<IReadOnlyList<int>> prompts, CancellationToken cancellation)
+    public TuneCosts Calibrate(IEnumerable<IReadOnlyList<int>> prompts, CancellationToken cancellation)
     {
-        var chains = new CostCalibration(MaxDraft);
+        CostCalibration chains = new(MaxDraft), reading = new(MaxDraft, needs: TuneCosts.Needs);
         var trees = new TreeCalibration(GenerationSession.MaxNodes);
         var options = new GenerationOptions { MaxTokens = CalibrationTokens, StopAtEndToken = false };
         foreach (IReadOnlyList<int> prompt in prompts)
         {
             _session.Generate(prompt, options, chains, null, cancellation);
             chains.EndSequence();
+            _session.Generate(prompt, options, reading, null, cancellation);
             _session.Generate(prompt, options, trees, null, cancellation);
-            if (chains.Fewest >= CalibrationRounds && trees.Fewest >= CalibrationRounds)
+            if (Math.Min(Math.Min(chains.Fewest, reading.Fewest), trees.Fewest) >= CalibrationRounds)
             {
                 break;
             }
         }
 
-        return trees.Result(chains.Result());
+        RoundCosts bare = chains.Result();
+        return new TuneCosts(trees.Result(bare), trees.Result(bare with { DraftSeconds = reading.Result().DraftSeconds }));
     }
 
     /// <summary>Answers a prompt plainly, and records its chains and ranks.</summary>
@@ -81,21 +83,21 @@ internal sealed class Tuner : IDisposable
     /// <summary>
     /// Plays settings over the recorded answers. Those that can't be made here are left out: rules that the model lacks the parts for, lengths beyond k_max.
     /// </summary>
-    public IEnumerable<SettingJson> Replay(IReadOnlyList<string> names, TreeCosts costs, Action replayed, CancellationToken cancellation)
+    public IEnumerable<SettingJson> Replay(IReadOnlyList<string> names, TuneCosts costs, Action replayed, CancellationToken cancellation)
     {
         (string Name, IDraftPolicy Policy)[] policies = [.. names.Select(name => (name, Policy: Create(name, costs)!)).Where(item => item.Policy is not null)];
         (string Name, IDraftPolicy Policy)[] chains = [.. policies.Where(item => IsReplayed(item.Policy))], others = [.. policies.Where(item => !IsReplayed(item.Policy))];
         var totals = new (int Rounds, int Tokens, int Drafted, double Seconds)[chains.Length];
-        var replay = new ChainReplay(costs.Chains);
+        ChainReplay[] replays = [.. chains.Select(item => new ChainReplay(costs.Of(item.Policy).Chains))];
         using IDrafter drafter = Drafters.Create(
             _model.DefaultDrafter!, new DrafterResources(_model.Target, _model.Head, _model.DraftModel, _model.EndTokens, _model.Pool, MaxExpanded));
-        using var rehearsal = new Rehearsal(_model.Target, drafter, _model.Pool, others.Select(item => item.Policy), costs, MostChildren);
+        using var rehearsal = new Rehearsal(_model.Target, drafter, _model.Pool, others.Select(item => item.Policy), costs.Of, MostChildren);
         foreach (RecordedAnswer answer in _answers)
         {
             cancellation.ThrowIfCancellationRequested();
             for (int i = 0; i < chains.Length; i++)
             {
-                PricedReplay played = replay.Play(answer.Chains, (ChainPolicy)chains[i].Policy);
+                PricedReplay played = replays[i].Play(answer.Chains, (ChainPolicy)chains[i].Policy);
                 totals[i] = (
                     totals[i].Rounds + played.Rounds.Passes - 1, totals[i].Tokens + played.Rounds.Emitted - 1, totals[i].Drafted + played.Rounds.Drafted, totals[i].Seconds + played.Seconds);
             }
@@ -117,12 +119,12 @@ internal sealed class Tuner : IDisposable
     // Recorded chains are quick to replay, but hold no output of the head; everything else is rehearsed.
     private static bool IsReplayed(IDraftPolicy policy) => policy is ChainPolicy && (policy.Needs & DraftNeeds.Hidden) == 0;
 
-    private IDraftPolicy? Create(string name, TreeCosts costs)
+    private IDraftPolicy? Create(string name, TuneCosts costs)
     {
         try
         {
             // auto goes by the very costs that rounds are priced with. Rules that measure do so: what one setting observes is none of another's business.
-            return DraftPolicies.Create(name, _session.PolicyResources with { MaxDraft = MaxDraft, Costs = name is AutoPolicy.PolicyName or AutoPolicy.ChainName ? Frozen(costs) : null });
+            return DraftPolicies.Create(name, _session.PolicyResources with { MaxDraft = MaxDraft, Costs = name is AutoPolicy.PolicyName or AutoPolicy.ChainName ? Frozen(costs.Reading) : null });
         }
         catch (ArgumentException)
         {
@@ -150,10 +152,10 @@ internal sealed class Tuner : IDisposable
         }
     }
 
-    private SettingJson Figures(string name, int rounds, int tokens, int drafted, double seconds, TreeCosts costs)
+    private SettingJson Figures(string name, int rounds, int tokens, int drafted, double seconds, TuneCosts costs)
     {
         double rate = tokens / Math.Max(seconds, 1e-12);
         int passes = rounds + Outputs;
-        return new SettingJson(name, rate, rate * costs.Chains.Round(0), (double)(tokens + Outputs) / passes, (double)drafted / Math.Max(rounds, 1));
+        return new SettingJson(name, rate, rate * costs.Bare.Chains.Round(0), (double)(tokens + Outputs) / passes, (double)drafted / Math.Max(rounds, 1));
     }
 }

@@ -19,10 +19,11 @@ internal sealed class CostCalibration : ChainPolicy
     private int _next;
     private long _lastRound;
 
-    /// <summary>Measures lengths from 0 to <paramref name="maxDraft"/>.</summary>
-    public CostCalibration(int maxDraft, TimeProvider? clock = null)
+    /// <summary>Measures lengths from 0 to <paramref name="maxDraft"/>, of policies that read <paramref name="needs"/> of the drafter.</summary>
+    public CostCalibration(int maxDraft, TimeProvider? clock = null, DraftNeeds needs = DraftNeeds.None)
     {
         MaxDraft = maxDraft;
+        Needs = needs;
         _clock = clock ?? TimeProvider.System;
         _order = [.. Enumerable.Range(0, maxDraft + 1)];
         _draft = [.. _order.Select(_ => new List<double>())];
@@ -34,6 +35,9 @@ internal sealed class CostCalibration : ChainPolicy
 
     /// <inheritdoc/>
     public override int MaxDraft { get; }
+
+    /// <inheritdoc/>
+    public override DraftNeeds Needs { get; }
 
     /// <summary>Rounds measured of the length that was met least.</summary>
     public int Fewest => _verify.Min(times => times.Count);

@@ -6,10 +6,13 @@ using AdaEagle.Speculation.Policies;
 namespace AdaEagle.Speculation.Oracle;
 
 /// <summary>What a policy did in a rehearsal, over all outputs.</summary>
-internal sealed class RehearsedPolicy(IDraftPolicy policy)
+internal sealed class RehearsedPolicy(IDraftPolicy policy, TreeCosts costs)
 {
     /// <summary>The policy.</summary>
     public IDraftPolicy Policy => policy;
+
+    /// <summary>What its rounds cost.</summary>
+    public TreeCosts Costs => costs;
 
     /// <summary>Rounds, prefills not among them.</summary>
     public int Rounds { get; internal set; }
@@ -44,7 +47,6 @@ internal sealed class Rehearsal : IDisposable
     private readonly RememberingDrafter _drafter;
     private readonly OutputWalk _walk;
     private readonly SpeculativeDecoder _rounds;
-    private readonly TreeCosts _costs;
     private readonly RehearsedPolicy[] _policies;
     private readonly DraftNeeds _needs;
 
@@ -53,17 +55,16 @@ internal sealed class Rehearsal : IDisposable
     /// <param name="drafter">Who drafts; it stays the caller's. <see cref="IDrafter.MaxExpanded"/> is as many nodes of a root as all policies together want.</param>
     /// <param name="pool">Who computes.</param>
     /// <param name="policies">The policies.</param>
-    /// <param name="costs">What rounds cost.</param>
+    /// <param name="costs">What a policy's rounds cost.</param>
     /// <param name="mostChildren">The most children of a node that a policy asks for.</param>
-    public Rehearsal(LlamaModel target, IDrafter drafter, WorkerPool pool, IEnumerable<IDraftPolicy> policies, TreeCosts costs, int mostChildren = 10)
+    public Rehearsal(LlamaModel target, IDrafter drafter, WorkerPool pool, IEnumerable<IDraftPolicy> policies, Func<IDraftPolicy, TreeCosts> costs, int mostChildren = 10)
     {
-        _policies = [.. policies.Select(policy => new RehearsedPolicy(policy))];
+        _policies = [.. policies.Select(policy => new RehearsedPolicy(policy, costs(policy)))];
         _needs = _policies.Aggregate(DraftNeeds.None, (all, policy) => all | policy.Policy.Needs);
         _target = new LlamaTarget(target, pool, maxLogitRows: MaxNodes + 1);
         _drafter = new RememberingDrafter(drafter, mostChildren, Math.Min(MaxExpanded, drafter.MaxExpanded), _needs);
         _walk = new OutputWalk(_target, _drafter);
         _rounds = new SpeculativeDecoder(_target, MaxNodes, maxPool: MaxPool);
-        _costs = costs;
     }
 
     /// <summary>What each policy did so far, in their order.</summary>
@@ -111,7 +112,7 @@ internal sealed class Rehearsal : IDisposable
         int passes = _rounds.Draft(_drafter, policy, planned, maxTokens - root - 2);
         DraftTree draft = _rounds.LastDraft;
         int matched = OutputWalk.Matched(draft, output, root), accepted = Math.Min(matched, endsWithEndToken ? left - 1 : left), emitted = Math.Min(accepted + 1, left);
-        double draftSeconds = _costs.Draft(_drafter.Passes), verifySeconds = _costs.Verify(draft.Count);
+        double draftSeconds = rehearsed.Costs.Draft(_drafter.Passes), verifySeconds = rehearsed.Costs.Verify(draft.Count);
         policy.Observe(new RoundObservation
         {
             Planned = planned, Pool = _rounds.LastPool.Count, DraftPasses = passes, Drafted = draft.Count, Depth = draft.LongestPath, Accepted = accepted, Matched = matched,
@@ -121,7 +122,7 @@ internal sealed class Rehearsal : IDisposable
         rehearsed.Tokens += emitted;
         rehearsed.Drafted += draft.Count;
         rehearsed.Accepted += accepted;
-        rehearsed.Seconds += draftSeconds + verifySeconds + _costs.Chains.OverheadSeconds;
+        rehearsed.Seconds += draftSeconds + verifySeconds + rehearsed.Costs.Chains.OverheadSeconds;
         rehearsed.NextRoot = root + emitted;
     }
 }
