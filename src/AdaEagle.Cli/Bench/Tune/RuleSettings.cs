@@ -10,8 +10,8 @@ internal static class RuleSettings
 
     /// <summary>Rules and their settings, as policy names, for drafts of at most <paramref name="longest"/> tokens.</summary>
     /// <param name="longest">k_max.</param>
-    /// <param name="fittedTree">The name of the best fixed tree of so many nodes and levels.</param>
-    public static IReadOnlyList<(string Rule, IReadOnlyList<string> Settings)> For(int longest, Func<int, int, string> fittedTree)
+    /// <param name="fittedTree">The name of the best fixed tree of so many nodes.</param>
+    public static IReadOnlyList<(string Rule, IReadOnlyList<string> Settings)> For(int longest, Func<int, string> fittedTree)
     {
         (string, IEnumerable<string>)[] rules =
         [
@@ -32,7 +32,7 @@ internal static class RuleSettings
             ("position-argmax", Each("position-argmax", 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)),
             ("survival-rank", Enumerable.Range(1, longest).Select(length => $"survival-rank:{length}")),
             ("comb", Lists("comb", Levels(longest, 4), [1, 2, 3])),
-            ("tree", ((int[])[4, 7, 12, 24]).SelectMany(nodes => Levels(longest, 4).TakeLast(3).Select(depth => fittedTree(nodes, depth)))),
+            ("tree", ((int[])[2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 28, 40]).Select(fittedTree)),
             ("eagle2", Lists("eagle2", [6, 10, 16], [.. Levels(longest, 3).Select(depth => depth - 1)], [4]).Concat(Lists("eagle2", [16, 32, 60], [longest - 1], [10]))),
             ("opt-tree", Lists("opt-tree", [6, 12, 24], Levels(longest, 2), [4]).SelectMany(sizes => Each(sizes, 0.2, 0.5))),
             ("auto", ["auto"]),

@@ -42,7 +42,7 @@ internal sealed class TuneCommand
             Remarks =
             [
                 $"Every rule has at most {RuleSettings.Most} settings. A replay plays the very rounds that decoding would have, with the costs of rounds that were measured here; of trees too."
-                + " Of fixed trees those are tried that are best for the recorded answers, by number of nodes and levels. --policy and --show-draft change nothing.",
+                + " Of fixed trees those are tried that are best for the recorded answers, by number of nodes. --policy and --show-draft change nothing.",
             ],
             Examples = ["adaeagle bench tune --prompts dev.jsonl.gz --limit 500 --json tuned.json", "adaeagle bench tune --prompts dev.jsonl.gz --drafter ngram --limit 100"],
         };
@@ -92,7 +92,8 @@ internal sealed class TuneCommand
             }
         }
 
-        IReadOnlyList<(string Rule, IReadOnlyList<string> Settings)> rules = RuleSettings.For(tuner.MaxDraft, tuner.FittedTree);
+        FittedTrees trees = tuner.FitTrees();
+        IReadOnlyList<(string Rule, IReadOnlyList<string> Settings)> rules = RuleSettings.For(tuner.MaxDraft, nodes => trees.Best(nodes, costs.Bare));
         Action replayed = stage("answers replayed", prompts.Count);
         ILookup<string, SettingJson> figures = tuner.Replay([.. rules.SelectMany(rule => rule.Settings)], costs, replayed, cancellation).ToLookup(figure => figure.Policy);
         (string Rule, SettingJson[] Settings)[] tried =

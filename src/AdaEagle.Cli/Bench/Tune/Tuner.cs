@@ -74,8 +74,8 @@ internal sealed class Tuner : IDisposable
     /// <summary>A recorder of what the model's drafter proposes.</summary>
     public RunRecorder Recorder() => new(_model.Target, _session.Drafter(null)!, _model.Pool, MaxDraft, MostChildren);
 
-    /// <summary>The name of the fixed tree that is best for the recorded answers.</summary>
-    public string FittedTree(int nodes, int depth) => FittedTrees.Name(_answers.Select(answer => answer.Ranks), nodes, depth);
+    /// <summary>The fixed trees that are best for the recorded answers.</summary>
+    public FittedTrees FitTrees() => new(_answers.Select(answer => answer.Ranks), MaxDraft);
 
     /// <summary>Tokens per second of one who knows every run length, or the rank of every token too.</summary>
     public double Oracle(RoundCosts costs, bool knowsRanks) => OraclePlan.Find([.. _answers.Select(answer => answer.Ranks)], costs, MaxDraft, knowsRanks).TokensPerSecond;
