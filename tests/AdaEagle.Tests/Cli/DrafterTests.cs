@@ -86,5 +86,25 @@ public sealed class DrafterTests(TinyCliModel model) : IClassFixture<TinyCliMode
         Assert.Equal(0, rules.Single(rule => rule.GetProperty("rule").GetString() == "fixed").GetProperty("over_best_fixed").GetDouble());
     }
 
+    [Fact]
+    public void Tune_prices_rounds_with_the_costs_of_another_run()
+    {
+        string prompts = _folder.Write("few.jsonl", """{"question_id": 1, "category": "one", "turns": ["hello hello hello"]}""");
+        string first = _folder.File("first.json"), second = _folder.File("second.json"), cut = _folder.File("cut.json");
+        Assert.Equal(0, model.Run("bench", "tune", "--prompts", prompts, "--max-tokens", "30", "--json", first).Code);
+        Assert.Equal(0, model.Run("bench", "tune", "--prompts", prompts, "--max-tokens", "30", "--costs-of", first, "--json", second).Code);
+        using JsonDocument one = JsonDocument.Parse(File.ReadAllText(first)), other = JsonDocument.Parse(File.ReadAllText(second));
+
+        // Everything is decided by tokens and costs, so everything is the same again.
+        Assert.Equal(one.RootElement.GetProperty("rules").GetRawText(), other.RootElement.GetProperty("rules").GetRawText());
+        Assert.Equal(one.RootElement.GetProperty("tree_costs").GetRawText(), other.RootElement.GetProperty("tree_costs").GetRawText());
+
+        model.Run("bench", "tune", "--prompts", prompts, "--max-draft", "9", "--costs-of", first).FailsWith(1, "first.json", "at most 8 tokens", "--max-draft");
+        model.Run("bench", "tune", "--prompts", prompts, "--costs-of", _folder.Write("none.json", "{}")).FailsWith(1, "none.json", "no costs", "--json");
+        model.Run("bench", "tune", "--prompts", prompts, "--costs-of", _folder.Write("bad.json", "[")).FailsWith(1, "bad.json", "--json");
+        File.WriteAllText(cut, File.ReadAllText(first).Replace("\"sizes\": [", "\"sizes\": [0,", StringComparison.Ordinal));
+        model.Run("bench", "tune", "--prompts", prompts, "--costs-of", cut).FailsWith(1, "cut.json", "no costs");
+    }
+
     public void Dispose() => _folder.Dispose();
 }

@@ -20,12 +20,17 @@ internal sealed class TuneCommand
 
     private readonly Option<int> _limit = Values.Whole("--limit", "At most N prompts, evenly over the file; 0 takes all.", 0, 0);
     private readonly Option<int> _maxDraft = Values.Whole("--max-draft", "The longest draft of every rule; 0 takes the predictor's, or 8.", 0, 0, GenerationSession.MaxDraft);
+    private readonly Option<string?> _costsOf = new("--costs-of")
+    {
+        Description = "Prices rounds with the costs that another run measured (its --json): that of a model which computes the same, such as this one inflated.", HelpName = "FILE",
+    };
+
     private readonly Option<string?> _json = new("--json") { Description = "Also writes all settings to a file, as JSON.", HelpName = "OUT" };
 
     private TuneCommand(Terminal terminal, Command command)
     {
         _terminal = terminal;
-        foreach (Option option in (Option[])[_prompts, _limit, _maxDraft, _json])
+        foreach (Option option in (Option[])[_prompts, _limit, _maxDraft, _costsOf, _json])
         {
             command.Options.Add(option);
         }
@@ -44,7 +49,8 @@ internal sealed class TuneCommand
                 $"Every rule has at most {RuleSettings.Most} settings. A replay plays the very rounds that decoding would have, with the costs of rounds that were measured here; of trees too."
                 + " Of fixed trees those are tried that are best for the recorded answers, by number of nodes. --policy and --show-draft change nothing.",
             ],
-            Examples = ["adaeagle bench tune --prompts dev.jsonl.gz --limit 500 --json tuned.json", "adaeagle bench tune --prompts dev.jsonl.gz --drafter ngram --limit 100"],
+            Examples = ["adaeagle bench tune --prompts dev.jsonl.gz --limit 500 --json tuned.json", "adaeagle bench tune --prompts dev.jsonl.gz --drafter ngram --limit 100",
+                "adaeagle bench tune --model inflated-110m --prompts dev.jsonl.gz --limit 20 --json 110m.json", "adaeagle bench tune --prompts dev.jsonl.gz --limit 500 --costs-of 110m.json"],
         };
         _ = new TuneCommand(terminal, command);
         return command;
@@ -59,8 +65,9 @@ internal sealed class TuneCommand
         using LanguageModel model = _model.Load(arguments, _terminal);
         string drafter = model.DefaultDrafter ?? throw new ArgumentException("The model has no draft head, and there is nothing to tune without a drafter: name the head with --draft, or another with --drafter.");
         int maxDraft = arguments.GetValue(_maxDraft) is > 0 and int most ? most : BenchRunner.LongestDraft(model);
+        TuneCosts? costs = arguments.GetValue(_costsOf) is { } other ? TuneCosts.Read(other, maxDraft) : null;
         using var tuner = new Tuner(model, maxDraft);
-        TuneJson result = _terminal.Interrupts.Run(cancellation => BenchProgress.Run(_terminal, stage => Tune(model, drafter, tuner, prompts, arguments.GetValue(_limit), options, stage, cancellation)));
+        TuneJson result = _terminal.Interrupts.Run(cancellation => BenchProgress.Run(_terminal, stage => Tune(model, drafter, tuner, prompts, arguments.GetValue(_limit), costs, options, stage, cancellation)));
         Show(result);
         if (output is not null)
         {
@@ -71,7 +78,7 @@ internal sealed class TuneCommand
     }
 
     private static TuneJson Tune(
-        LanguageModel model, string drafter, Tuner tuner, string file, int limit, GenerationOptions options, Func<string, int, Action> stage, CancellationToken cancellation)
+        LanguageModel model, string drafter, Tuner tuner, string file, int limit, TuneCosts? known, GenerationOptions options, Func<string, int, Action> stage, CancellationToken cancellation)
     {
         IReadOnlyList<IReadOnlyList<int>> prompts = TunePrompts.Read(model, file, limit);
         if (prompts.Count == 0)
@@ -80,7 +87,7 @@ internal sealed class TuneCommand
         }
 
         Action calibrated = stage("costs", 1);
-        TuneCosts costs = tuner.Calibrate(prompts, cancellation);
+        TuneCosts costs = known ?? tuner.Calibrate(prompts, cancellation);
         calibrated();
         Action recorded = stage("answers and chains", prompts.Count);
         using (RunRecorder recorder = tuner.Recorder())

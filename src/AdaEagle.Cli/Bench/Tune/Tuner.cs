@@ -10,7 +10,7 @@ namespace AdaEagle.Cli.Bench.Tune;
 /// <summary>Answers prompts once, records what the drafter proposes at every root, measures what rounds cost, and plays rules over what was recorded.</summary>
 internal sealed class Tuner : IDisposable
 {
-    private const int CalibrationTokens = 96, CalibrationRounds = 12;
+    private const int CalibrationTokens = 96, CalibrationRounds = 12, CalibrationPrompts = 12;
 
     /// <summary>Children of a node: a path of ranks has one digit each.</summary>
     private const int MostChildren = 10;
@@ -40,12 +40,14 @@ internal sealed class Tuner : IDisposable
     public long Tokens => _answers.Sum(answer => (long)answer.Output.Count);
 
     /// <summary>Measures what rounds cost over ordinary prompts: chains of every length, and trees, prompt by prompt in turn.</summary>
-    public TuneCosts Calibrate(IEnumerable<IReadOnlyList<int>> prompts, CancellationToken cancellation)
+    public TuneCosts Calibrate(IReadOnlyList<IReadOnlyList<int>> prompts, CancellationToken cancellation)
     {
         CostCalibration chains = new(MaxDraft), reading = new(MaxDraft, needs: TuneCosts.Needs);
         var trees = new TreeCalibration(GenerationSession.MaxNodes);
         var options = new GenerationOptions { MaxTokens = CalibrationTokens, StopAtEndToken = false };
-        foreach (IReadOnlyList<int> prompt in prompts)
+        // A drafter that knows few tokens never makes the largest trees: then some prompts have to do.
+        int count = Math.Min(CalibrationPrompts, prompts.Count);
+        foreach (IReadOnlyList<int> prompt in Enumerable.Range(0, count).Select(i => prompts[i * prompts.Count / count]))
         {
             _session.Generate(prompt, options, chains, null, cancellation);
             chains.EndSequence();
