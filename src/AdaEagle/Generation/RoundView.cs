@@ -11,7 +11,7 @@ internal readonly ref struct RoundView
     /// <summary>All candidates.</summary>
     public required DraftTree Pool { get; init; }
 
-    /// <summary>Those that were verified, ascending.</summary>
+    /// <summary>Those that were verified, in the order of their rows.</summary>
     public required ReadOnlySpan<int> Verified { get; init; }
 
     /// <summary>Those that were accepted, from the root on.</summary>

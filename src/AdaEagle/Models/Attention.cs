@@ -339,7 +339,7 @@ internal sealed unsafe class Attention
 
             for (int i = edge.InPlace; i < edge.End; i++)
             {
-                int slot = scratch.Path[begin + i - row.InPlace], offset = slot % Block;
+                int slot = scratch.Path[begin + i - batch.Cache.Length], offset = slot % Block;
                 _kernels.Accumulate(
                     scores + i - offset, Together(query), batch.Cache.Values(pass.Index, keyValueHead, slot / Block), offset, offset + 1, _stride, states, _stateFloats);
             }
@@ -358,7 +358,7 @@ internal sealed unsafe class Attention
         int slotBlock = -1;
         for (int i = from; i < end; i++)
         {
-            int slot = scratch.Path[begin + i - row.InPlace];
+            int slot = scratch.Path[begin + i - batch.Cache.Length];
             if (slot / Block != slotBlock)
             {
                 slotBlock = slot / Block;

@@ -50,7 +50,7 @@ internal sealed class AttentionPlan(int maxRows)
             {
                 if (rows.Cache(row) == cache)
                 {
-                    Add(rows, row, cache);
+                    Add(rows, row);
                 }
             }
 
@@ -67,10 +67,10 @@ internal sealed class AttentionPlan(int maxRows)
         }
     }
 
-    private void Add(PassRows rows, int row, KvCache cache)
+    private void Add(PassRows rows, int row)
     {
         int position = rows.Position(row);
-        _rows[_rowCount++] = new Row(row, row - rows.Start, position, rows.IsChain(row) ? position + 1 : cache.Length);
+        _rows[_rowCount++] = new Row(row, row - rows.Start, position, rows.InPlace(row));
         LastPosition = Math.Max(LastPosition, position);
     }
 

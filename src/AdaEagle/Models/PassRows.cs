@@ -85,8 +85,18 @@ public sealed class PassRows
 
     internal int Slot(int row) => _slots[row];
 
-    /// <summary>True if the row's ancestors lie in the slots right behind the committed ones: a chain from the start.</summary>
-    internal bool IsChain(int row) => _slots[row] == _positions[row];
+    /// <summary>Positions of the row's path that lie in slots of the same numbers, from the first on: all of a chain's, and before a branch those up to it.</summary>
+    internal int InPlace(int row)
+    {
+        // Slots are given in order: a row in its own position's slot has none but its ancestors before it.
+        int at = row;
+        while (at >= 0 && _slots[at] != _positions[at])
+        {
+            at = _parents[at];
+        }
+
+        return at < 0 ? _caches[row].Length : _positions[at] + 1;
+    }
 
     /// <summary>Writes the slots of the row's path, oldest ancestor first, the row itself last; returns their number.</summary>
     internal int Path(int row, Span<int> slots)

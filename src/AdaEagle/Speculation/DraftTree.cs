@@ -93,7 +93,34 @@ public sealed class DraftTree
     }
 
     /// <summary>
-    /// Becomes the part of <paramref name="pool"/> that these nodes are, renumbered in their order: ascending, each with its parent.
+    /// Orders nodes that are to be kept, ascending at first, for verification: the chain of best children from the root comes first, the others follow in their order. So the
+    /// rows of a chain lie where they stay if it is accepted, whatever siblings stand beside it.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The nodes are not ascending ones of this tree.</exception>
+    public void PutChainFirst(Span<int> nodes)
+    {
+        for (int i = 0; i < nodes.Length; i++)
+        {
+            if ((uint)nodes[i] >= (uint)Count || (i > 0 && nodes[i] <= nodes[i - 1]))
+            {
+                throw new InvalidOperationException($"Node {nodes[i]} of {Count} cannot be kept here: kept nodes are ascending.");
+            }
+        }
+
+        int chain = 0, last = -1;
+        for (int i = 0; i < nodes.Length; i++)
+        {
+            int node = nodes[i];
+            if (_parents[node] == last)
+            {
+                nodes[chain..i].CopyTo(nodes[(chain + 1)..]);
+                nodes[chain++] = last = node;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Becomes the part of <paramref name="pool"/> that these nodes are, renumbered in their order, each after its parent.
     /// Their log-probabilities stay; what was noted of expansions does not.
     /// </summary>
     /// <exception cref="InvalidOperationException">The nodes are no such part.</exception>
@@ -104,13 +131,13 @@ public sealed class DraftTree
         for (int i = 0; i < nodes.Length; i++)
         {
             int node = nodes[i];
-            if ((uint)node >= (uint)pool.Count || (i > 0 && node <= nodes[i - 1]))
+            if ((uint)node >= (uint)pool.Count || nodes[..i].Contains(node))
             {
-                throw new InvalidOperationException($"Node {node} of {pool.Count} cannot be kept here: kept nodes are ascending.");
+                throw new InvalidOperationException($"Node {node} of {pool.Count} cannot be kept here: it is not there, or kept already.");
             }
 
             int poolParent = pool._parents[node];
-            int parent = poolParent < 0 ? -1 : nodes[..i].BinarySearch<int, int>(poolParent);
+            int parent = poolParent < 0 ? -1 : nodes[..i].IndexOf(poolParent);
             if (parent < 0 && poolParent >= 0)
             {
                 throw new InvalidOperationException($"Node {node} was kept without its parent {poolParent}.");

@@ -278,7 +278,9 @@ internal sealed class SpeculativeDecoder : IDisposable
             keep[i] = i;
         }
 
-        _draft.Take(_pool, keep[..policy.SelectNodes(_pool, planned, keep)]);
+        keep = keep[..policy.SelectNodes(_pool, planned, keep)];
+        _pool.PutChainFirst(keep);
+        _draft.Take(_pool, keep);
         return passes;
     }
 

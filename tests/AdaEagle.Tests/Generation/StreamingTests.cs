@@ -183,7 +183,7 @@ public class StreamingTests
         Assert.Equal("ar", plain.Model.DefaultPolicy);
         Assert.Equal("ar", plain.Generate([1, 2], s_options with { Policy = null }).Statistics.Policy);
         Assert.Contains("--draft", Assert.Throws<InvalidOperationException>(() => plain.Generate([1], s_options with { Policy = "fixed:2" })).Message, StringComparison.Ordinal);
-        Assert.Contains("--predictor", Assert.Throws<ArgumentException>(() => plain.Generate([1], s_options with { Policy = "ldlp" })).Message, StringComparison.Ordinal);
+        Assert.Contains("--predictor", Assert.Throws<MissingPartException>(() => plain.Generate([1], s_options with { Policy = "ldlp" })).Message, StringComparison.Ordinal);
         GenerationOptions options = s_options with { Policy = "ar" };
         Assert.Throws<ArgumentException>(() => plain.Generate((int[])[], options));
         Assert.Throws<ArgumentException>(() => plain.Generate([-1], options));

@@ -36,7 +36,7 @@ public class EagleTreeFixturesTests(ITestOutputHelper output)
                             }
 
                             trees++;
-                            bool equal = round.Ints("tokens")[1..].SequenceEqual(Tokens(decoder.LastDraft)) && round.Ints("parents")[1..].SequenceEqual(Parents(decoder.LastDraft));
+                            bool equal = round.Ints("tokens")[1..].SequenceEqual(Tokens(Draft(decoder))) && round.Ints("parents")[1..].SequenceEqual(Parents(Draft(decoder)));
                             same += equal ? 1 : 0;
                             return equal || DiffersInNearTies(decoder, round, $"{fixture.Name}, {policy.Name}, round {rounds}");
                         });
@@ -75,9 +75,10 @@ public class EagleTreeFixturesTests(ITestOutputHelper output)
                 {
                     bool whole = CheckRun(fixture, policy, paths.Max(path => path.Length), run, (decoder, round) =>
                     {
-                        Assert.Equal(expected.Ints("parents")[1..].Select(parent => parent - 1), Parents(decoder.LastDraft).Select(parent => parent - 1));
-                        Assert.Equal(paths.Select(path => path[^1]), Enumerable.Range(0, decoder.LastDraft.Count).Select(decoder.LastDraft.Rank));
-                        return round.Ints("tokens")[1..].SequenceEqual(Tokens(decoder.LastDraft));
+                        Assert.Equal(expected.Ints("parents")[1..].Select(parent => parent - 1), Parents(Draft(decoder)).Select(parent => parent - 1));
+                        DraftTree draft = Draft(decoder);
+                        Assert.Equal(paths.Select(path => path[^1]), Enumerable.Range(0, draft.Count).Select(draft.Rank));
+                        return round.Ints("tokens")[1..].SequenceEqual(Tokens(Draft(decoder)));
                     });
                     runs++;
                     parted += whole ? 0 : 1;
@@ -120,7 +121,7 @@ public class EagleTreeFixturesTests(ITestOutputHelper output)
     /// <summary>True if every path that is in one tree alone has a score that is all but that of the least likely one.</summary>
     private static bool DiffersInNearTies(SpeculativeDecoder decoder, JsonElement round, string what)
     {
-        Dictionary<string, float> pool = Scores(decoder.LastPool), draft = Scores(decoder.LastDraft);
+        Dictionary<string, float> pool = Scores(decoder.LastPool), draft = Scores(Draft(decoder));
         HashSet<string> expected = Paths(round.Ints("tokens"), round.Ints("parents"));
         Assert.Equal(expected.Count, draft.Count);
         float least = draft.Values.Min();
@@ -136,6 +137,14 @@ public class EagleTreeFixturesTests(ITestOutputHelper output)
         }
 
         return true;
+    }
+
+    // In the reference's order, which is the pool's; here rows have the chain of best children first.
+    private static DraftTree Draft(SpeculativeDecoder decoder)
+    {
+        var draft = new DraftTree(decoder.LastDraft.Count);
+        draft.Take(decoder.LastPool, decoder.LastKept.ToArray().Order().ToArray());
+        return draft;
     }
 
     private static Dictionary<string, float> Scores(DraftTree tree)

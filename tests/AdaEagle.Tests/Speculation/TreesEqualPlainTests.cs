@@ -58,6 +58,28 @@ public class TreesEqualPlainTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Rows_of_the_chain_of_best_children_come_first()
+    {
+        // Two children of the root, two of its best, two of that one's best, one of the root's second.
+        var pool = new DraftTree(8);
+        foreach (int parent in (int[])[-1, -1, 0, 0, 2, 2, 1])
+        {
+            pool.Add(10 + pool.Count, parent, -1);
+        }
+
+        int[] all = [0, 1, 2, 3, 4, 5, 6], some = [1, 6];
+        pool.PutChainFirst(all);
+        Assert.Equal([0, 2, 4, 1, 3, 5, 6], all);
+        pool.PutChainFirst(some);
+        Assert.Equal([1, 6], some);
+
+        var draft = new DraftTree(8);
+        draft.Take(pool, all);
+        Assert.Equal([-1, 0, 1, -1, 0, 1, 3], Enumerable.Range(0, 7).Select(draft.Parent));
+        Assert.Equal([10, 12, 14, 11, 13, 15, 16], Enumerable.Range(0, 7).Select(draft.Token));
+    }
+
+    [Fact]
     public void Choices_that_are_no_choices_are_refused()
     {
         ModelConfig config = TinyModels.Config;
