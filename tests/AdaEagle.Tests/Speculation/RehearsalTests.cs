@@ -19,7 +19,7 @@ public class RehearsalTests
         "hf-heuristic:3:0.3", "bucket:1", "ucb:0.5",
     ];
 
-    private static readonly TreeCosts s_costs = new(new RoundCosts([0, 1, 2, 4], [10, 11, 13, 14], 0.5, [1, 1, 1, 1]), [1, 4, 12], [2, 2.6, 5], [11, 15, 23]);
+    private static readonly TreeCosts s_costs = new(new RoundCosts([0, 1, 2, 4], [10, 11, 13, 14], 0.5, [1, 1, 1, 1]), [1, 4, 12], [2, 2.6, 5], [11, 16, 24]);
 
     [Theory]
     [InlineData(1)]
@@ -137,10 +137,18 @@ public class RehearsalTests
 
         // A pass more than the longest chain's: 1.5, the mean of its steps.
         Assert.Equal(4 + 1.5, s_costs.Draft([1, 1, 1, 1]), 1e-9);
-        Assert.Equal([10, 11, 13, 14, 15, 16, 23, 25], ((int[])[0, 1, 2, 3, 4, 5, 12, 14]).Select(nodes => Math.Round(s_costs.Verify(nodes), 9)));
+
+        // Chains as chains; beyond three nodes as trees, which were measured with 1, 4 and 12.
+        Assert.Equal([10, 11, 13, 14, 16, 17, 24, 26], ((int[])[0, 1, 2, 3, 4, 5, 12, 14]).Select(nodes => Math.Round(s_costs.Verify(nodes, nodes), 9)));
+
+        // Three nodes as branches cost 11 + 5 x 2 / 3, a chain 14; with one of them off the path, halfway.
+        Assert.Equal(14 + (1.0 / 3), s_costs.Verify(3, 1), 1e-9);
+        Assert.Equal(14 + (1.0 / 6), s_costs.Verify(3, 2), 1e-9);
+        Assert.Equal(24, s_costs.Verify(12, 4), 1e-9);
         TreeCosts chainsAlone = s_costs with { Sizes = [], DraftSeconds = [], VerifySeconds = [] };
         Assert.Equal(2, chainsAlone.Draft([1, 9]));
-        Assert.Equal(14 + (2 * 1.5), chainsAlone.Verify(5));
+        Assert.Equal(14 + (2 * 1.5), chainsAlone.Verify(5, 2));
+        Assert.Equal(13, chainsAlone.Verify(2, 1));
     }
 
     [Fact]

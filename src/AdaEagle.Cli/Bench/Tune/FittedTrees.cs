@@ -43,8 +43,13 @@ internal sealed class FittedTrees
     // Expected tokens over the seconds of a round; a pass runs the nodes of a level that have children.
     private static double Rate((string Path, double Share)[] tree, TreeCosts costs)
     {
+        if (tree.Length == 0)
+        {
+            return 0;
+        }
+
         IEnumerable<int> passes = tree.Select(path => path.Path[..^1]).Distinct().GroupBy(parent => parent.Length).OrderBy(level => level.Key).Select(level => level.Count());
-        return (1 + tree.Sum(path => path.Share)) / (costs.Draft([.. passes]) + costs.Verify(tree.Length) + costs.Chains.OverheadSeconds);
+        return (1 + tree.Sum(path => path.Share)) / (costs.Draft([.. passes]) + costs.Verify(tree.Length, tree.Max(path => path.Path.Length)) + costs.Chains.OverheadSeconds);
     }
 
     private static string Name((string Path, double Share)[] tree) =>

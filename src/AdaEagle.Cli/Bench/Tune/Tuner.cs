@@ -143,7 +143,7 @@ internal sealed class Tuner : IDisposable
             File.WriteAllText(file, new JsonObject
             {
                 ["draft_step_seconds"] = costs.Chains.DraftSeconds[^1] / Math.Max(costs.Chains.MaxDraft, 1),
-                ["verify_seconds"] = new JsonArray([.. Enumerable.Range(0, GenerationSession.MaxNodes + 1).Select(nodes => (JsonNode)costs.Verify(nodes))]),
+                ["verify_seconds"] = new JsonArray([.. Enumerable.Range(0, GenerationSession.MaxNodes + 1).Select(nodes => (JsonNode)costs.Verify(nodes, nodes))]),
                 ["overhead_seconds"] = costs.Chains.OverheadSeconds,
             }.ToJsonString());
             return DraftCosts.Read(file, GenerationSession.MaxNodes + 1);

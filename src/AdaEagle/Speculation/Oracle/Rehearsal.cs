@@ -112,7 +112,7 @@ internal sealed class Rehearsal : IDisposable
         int passes = _rounds.Draft(_drafter, policy, planned, maxTokens - root - 2);
         DraftTree draft = _rounds.LastDraft;
         int matched = OutputWalk.Matched(draft, output, root), accepted = Math.Min(matched, endsWithEndToken ? left - 1 : left), emitted = Math.Min(accepted + 1, left);
-        double draftSeconds = rehearsed.Costs.Draft(_drafter.Passes), verifySeconds = rehearsed.Costs.Verify(draft.Count);
+        double draftSeconds = rehearsed.Costs.Draft(_drafter.Passes), verifySeconds = rehearsed.Costs.Verify(draft.Count, draft.LongestPath);
         policy.Observe(new RoundObservation
         {
             Planned = planned, Pool = _rounds.LastPool.Count, DraftPasses = passes, Drafted = draft.Count, Depth = draft.LongestPath, Accepted = accepted, Matched = matched,

@@ -22,18 +22,22 @@ internal sealed record TreeCosts(RoundCosts Chains, IReadOnlyList<int> Sizes, IR
         return seconds;
     }
 
-    /// <summary>A pass over the root and so many nodes.</summary>
-    public double Verify(int nodes)
+    /// <summary>
+    /// A pass over the root and so many nodes. Branches cost more than a chain's rows: where chains of as many nodes were measured, the share of the nodes that are off the longest path says
+    /// how far the costs are from theirs to those of the trees that were measured, which are nothing but branches.
+    /// </summary>
+    public double Verify(int nodes, int longestPath)
     {
-        if (nodes <= Chains.MaxDraft)
-        {
-            return Chains.VerifySeconds[nodes];
-        }
+        double branches = nodes > 1 ? (double)(nodes - longestPath) / (nodes - 1) : 0, tree = OfTree(nodes);
+        return nodes > Chains.MaxDraft ? tree : Chains.VerifySeconds[nodes] + (branches * Math.Max(tree - Chains.VerifySeconds[nodes], 0));
+    }
 
-        // Chains and trees were measured in the same rounds of the machine, but the longest chain is known best.
-        List<(int Size, double Seconds)> known = [(Chains.MaxDraft, Chains.VerifySeconds[Chains.MaxDraft])];
-        known.AddRange(Sizes.Select((size, index) => (size, VerifySeconds[index])).Where(point => point.size > Chains.MaxDraft));
-        return known.Count == 1 ? OfChain(Chains.VerifySeconds, nodes) : Math.Max(Between(known, nodes), known[0].Seconds);
+    // The root's children as leaves; beyond the longest chain no less than that.
+    private double OfTree(int nodes)
+    {
+        List<(int Size, double Seconds)> known = [(0, Chains.VerifySeconds[0]), .. Sizes.Select((size, index) => (size, VerifySeconds[index]))];
+        double seconds = known.Count == 1 ? OfChain(Chains.VerifySeconds, nodes) : Between(known, nodes);
+        return nodes > Chains.MaxDraft ? Math.Max(seconds, Chains.VerifySeconds[Chains.MaxDraft]) : seconds;
     }
 
     // What a pass over so many nodes takes beyond one over a single node.
