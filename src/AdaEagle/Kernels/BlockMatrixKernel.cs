@@ -109,26 +109,27 @@ internal sealed unsafe class ReferenceBlockKernel<TFormat>() : BlockMatrixKernel
 }
 
 /// <summary>Walks over registers of output rows and tiles of input rows; what a tile does is the subclass'.</summary>
-internal abstract unsafe class TiledBlockKernel<TRegister, TFormat>() : BlockMatrixKernel<TFormat>(TRegister.Lanes)
+/// <param name="tileRows">The most rows of a tile.</param>
+internal abstract unsafe class TiledBlockKernel<TRegister, TFormat>(int tileRows = TiledBlockKernel<TRegister, TFormat>.UsualTileRows) : BlockMatrixKernel<TFormat>(TRegister.Lanes)
     where TRegister : struct, IRegister<TRegister>
     where TFormat : struct, IBlockFormat
 {
-    // Sums of eight rows within a block stay in registers everywhere; those over blocks are spilled where registers are sixteen, once a block.
-    private const int TileRows = 8;
+    /// <summary>Sums of eight rows within a block stay in registers everywhere; those over blocks are spilled where registers are sixteen, once a block.</summary>
+    public const int UsualTileRows = 8;
 
     // As many weights as stay in the second-level cache while every tile of inputs passes over them.
     private const long CachedBytes = 192 << 10;
 
-    private static readonly ActivationBlocks s_preparation = new(TileRows, wideCodes: TFormat.CodeBits == 8 && TRegister.SignedCodesAreWide);
+    private readonly ActivationBlocks _preparation = new(tileRows, wideCodes: TFormat.CodeBits == 8 && TRegister.SignedCodesAreWide);
 
-    public override InputPreparation Preparation => s_preparation;
+    public override InputPreparation Preparation => _preparation;
 
     public override void Multiply(byte* groups, int groupCount, int columns, ProductInput input, float* outputs, nint outputStride)
     {
         long registerBytes = TRegister.Lanes * BlockLayout<TFormat>.RowBytes(columns);
         int registers = groupCount * GroupRows / TRegister.Lanes;
-        int preparedBytes = s_preparation.RowBytes(columns);
-        var tiles = new RowTiles(input.Rows, TileRows);
+        int preparedBytes = _preparation.RowBytes(columns);
+        var tiles = new RowTiles(input.Rows, tileRows);
         int cached = tiles.Count == 1 ? registers : (int)Math.Clamp(CachedBytes / registerBytes, 1, registers);
         for (int first = 0; first < registers; first += cached)
         {
@@ -145,7 +146,7 @@ internal abstract unsafe class TiledBlockKernel<TRegister, TFormat>() : BlockMat
         }
     }
 
-    /// <summary>The products of a register's rows with <paramref name="rows"/> rows of inputs, at most eight.</summary>
+    /// <summary>The products of a register's rows with <paramref name="rows"/> rows of inputs, a tile at most.</summary>
     protected abstract void Tile(int rows, byte* weights, int columns, byte* activations, float* outputs, nint outputStride);
 
     /// <summary>Fetches the lines of <paramref name="bytes"/> (at most 512) that will be read some time after <paramref name="address"/>.</summary>

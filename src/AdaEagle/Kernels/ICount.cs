@@ -45,3 +45,8 @@ internal readonly struct Count8 : ICount
 {
     public static int Value => 8;
 }
+
+internal readonly struct Count9 : ICount
+{
+    public static int Value => 9;
+}

@@ -3,11 +3,15 @@ using System.Runtime.CompilerServices;
 namespace AdaEagle.Kernels;
 
 /// <summary>Products with signed codes of 8 bits, widened to 16 and summed by pairs in 32, or four at a time where the processor can.</summary>
+/// <param name="tileRows">The most rows of a tile, up to <see cref="MostTileRows"/> where there are 32 registers.</param>
 /// <remarks>One block of 32 columns after the other, half by half; a tile's sums stay in registers. The pointer to the inputs stands behind their codes when a block ends.</remarks>
-internal sealed unsafe class SignedBytesKernel<TRegister, TFormat> : TiledBlockKernel<TRegister, TFormat>
+internal sealed unsafe class SignedBytesKernel<TRegister, TFormat>(int tileRows = TiledBlockKernel<TRegister, TFormat>.UsualTileRows) : TiledBlockKernel<TRegister, TFormat>(tileRows)
     where TRegister : struct, IRegister<TRegister>
     where TFormat : struct, IBlockFormat
 {
+    /// <summary>The usual longest draft and its root: more sums than that move between the registers that VEX names and the others.</summary>
+    public const int MostTileRows = 9;
+
     private static int ActivationBytes
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -33,6 +37,7 @@ internal sealed unsafe class SignedBytesKernel<TRegister, TFormat> : TiledBlockK
             case 6: Tile<Count6>(weights, columns, activations, outputs, outputStride); break;
             case 7: Tile<Count7>(weights, columns, activations, outputs, outputStride); break;
             case 8: Tile<Count8>(weights, columns, activations, outputs, outputStride); break;
+            case 9: Tile<Count9>(weights, columns, activations, outputs, outputStride); break;
             default: throw new InvalidOperationException($"No tile of {rows} rows.");
         }
     }
@@ -43,6 +48,7 @@ internal sealed unsafe class SignedBytesKernel<TRegister, TFormat> : TiledBlockK
     {
         TRegister f0 = TRegister.Zero, f1 = TRegister.Zero, f2 = TRegister.Zero, f3 = TRegister.Zero;
         TRegister f4 = TRegister.Zero, f5 = TRegister.Zero, f6 = TRegister.Zero, f7 = TRegister.Zero;
+        TRegister f8 = TRegister.Zero;
         byte* codes = weights, x = activations;
         for (int left = columns / ActivationBlocks.Length; left > 0; left -= BlockLayout<TFormat>.SpanBlocks)
         {
@@ -56,6 +62,7 @@ internal sealed unsafe class SignedBytesKernel<TRegister, TFormat> : TiledBlockK
                 Prefetch(codes, TRegister.Lanes * BlockLayout<TFormat>.CodeBytes);
                 TRegister n0 = TRegister.Zero, n1 = TRegister.Zero, n2 = TRegister.Zero, n3 = TRegister.Zero;
                 TRegister n4 = TRegister.Zero, n5 = TRegister.Zero, n6 = TRegister.Zero, n7 = TRegister.Zero;
+                TRegister n8 = TRegister.Zero;
                 for (int half = 0; half < 2; half++)
                 {
                     TRegister first, second;
@@ -97,6 +104,11 @@ internal sealed unsafe class SignedBytesKernel<TRegister, TFormat> : TiledBlockK
                         n7 = TRegister.DotSigned(n7, first, second, x + (7 * ActivationBytes));
                     }
 
+                    if (TRows.Value > 8)
+                    {
+                        n8 = TRegister.DotSigned(n8, first, second, x + (8 * ActivationBytes));
+                    }
+
                     TRegister.SplitSigned(TRegister.Load(codes + (4 * TRegister.Lanes)), out first, out second);
                     n0 = TRegister.DotSigned(n0, first, second, x + StepBytes);
 
@@ -133,6 +145,11 @@ internal sealed unsafe class SignedBytesKernel<TRegister, TFormat> : TiledBlockK
                     if (TRows.Value > 7)
                     {
                         n7 = TRegister.DotSigned(n7, first, second, x + (7 * ActivationBytes) + StepBytes);
+                    }
+
+                    if (TRows.Value > 8)
+                    {
+                        n8 = TRegister.DotSigned(n8, first, second, x + (8 * ActivationBytes) + StepBytes);
                     }
 
                     TRegister.SplitSigned(TRegister.Load(codes + (8 * TRegister.Lanes)), out first, out second);
@@ -173,6 +190,11 @@ internal sealed unsafe class SignedBytesKernel<TRegister, TFormat> : TiledBlockK
                         n7 = TRegister.DotSigned(n7, first, second, x + (7 * ActivationBytes) + (2 * StepBytes));
                     }
 
+                    if (TRows.Value > 8)
+                    {
+                        n8 = TRegister.DotSigned(n8, first, second, x + (8 * ActivationBytes) + (2 * StepBytes));
+                    }
+
                     TRegister.SplitSigned(TRegister.Load(codes + (12 * TRegister.Lanes)), out first, out second);
                     n0 = TRegister.DotSigned(n0, first, second, x + (3 * StepBytes));
 
@@ -209,6 +231,11 @@ internal sealed unsafe class SignedBytesKernel<TRegister, TFormat> : TiledBlockK
                     if (TRows.Value > 7)
                     {
                         n7 = TRegister.DotSigned(n7, first, second, x + (7 * ActivationBytes) + (3 * StepBytes));
+                    }
+
+                    if (TRows.Value > 8)
+                    {
+                        n8 = TRegister.DotSigned(n8, first, second, x + (8 * ActivationBytes) + (3 * StepBytes));
                     }
 
                     codes += 16 * TRegister.Lanes;
@@ -253,6 +280,11 @@ internal sealed unsafe class SignedBytesKernel<TRegister, TFormat> : TiledBlockK
                     f7 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n7, (int*)(x + (7 * ActivationBytes) + 8)), scale, (float*)(x + (7 * ActivationBytes)), f7);
                 }
 
+                if (TRows.Value > 8)
+                {
+                    f8 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n8, (int*)(x + (8 * ActivationBytes) + 8)), scale, (float*)(x + (8 * ActivationBytes)), f8);
+                }
+
                 scales += TRegister.Lanes * BlockLayout<TFormat>.ScaleBytes;
                 x += (TRows.Value * ActivationBytes) - (8 * StepBytes);
             }
@@ -293,6 +325,11 @@ internal sealed unsafe class SignedBytesKernel<TRegister, TFormat> : TiledBlockK
         if (TRows.Value > 7)
         {
             TRegister.Store(f7, outputs + (7 * outputStride));
+        }
+
+        if (TRows.Value > 8)
+        {
+            TRegister.Store(f8, outputs + (8 * outputStride));
         }
     }
 }

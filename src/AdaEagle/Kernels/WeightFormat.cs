@@ -48,7 +48,7 @@ internal static class MatrixKernels
         .. Floats<F16Codec>(WeightFormat.F16),
         .. Blocks<Q8_0Format>(
             WeightFormat.Q8_0, new SignedBytesKernel<Register128, Q8_0Format>(), new SignedBytesKernel<Register256, Q8_0Format>(),
-            AvxVnni.IsSupported ? new SignedBytesKernel<Register256, Q8_0Format>() : new SignedBytesKernel<Register512, Q8_0Format>()), // half the width, a quarter of the instructions
+            AvxVnni.IsSupported ? new SignedBytesKernel<Register256, Q8_0Format>(SignedBytesKernel<Register256, Q8_0Format>.MostTileRows) : new SignedBytesKernel<Register512, Q8_0Format>()), // half the width, a quarter of the instructions
         .. Blocks<Q4_0Format>(
             WeightFormat.Q4_0, new FourBitKernel<Register128, Q4_0Format>(), new FourBitKernel<Register256, Q4_0Format>(), new FourBitKernel<Register512, Q4_0Format>()),
         .. Blocks<Q4_KFormat>(
