@@ -6,7 +6,7 @@ namespace AdaEagle.Kernels;
 
 /// <summary>
 /// Products of floating-point formats in tiles of one panel (two interleaved groups) by up to six input rows, whose accumulators stay in registers;
-/// where the registers are few, of one group of a panel. Which tile computes an output never shows in its bits, see <see cref="MatrixKernel"/>.
+/// seven or eight rows, and where the registers are few two or three, in tiles of one group of a panel. Which tile computes an output never shows in its bits, see <see cref="MatrixKernel"/>.
 /// </summary>
 /// <remarks>
 /// A panel's two groups alternate pair by pair, so that every tile reads memory as one ascending stream, which is what hardware prefetchers follow,
@@ -18,6 +18,8 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
 {
     // Far enough ahead for the third-level cache and for memory; nearer competes with the loads themselves (docs/experiments.md).
     private const int PrefetchBytes = 8192;
+
+    private const int MostGroupTileRows = 8;
 
     // A pair of columns of both groups.
     private static int PanelPairBytes => FloatPanel<TCodec>.Groups * TCodec.PairBytes;
@@ -42,8 +44,9 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         int rows = input.Rows;
         int pairs = (columns + 1) / 2;
         long groupBytes = GroupBytes(columns);
-        bool panelTiles = rows == 1 || PanelTileRows > 1;
-        int most = panelTiles ? PanelTileRows : TLanes.TileCells;
+        // Of seven or eight rows a panel's tile would have to be two, each widening the weights.
+        bool panelTiles = rows == 1 || (PanelTileRows > 1 && (rows <= PanelTileRows || rows > MostGroupTileRows));
+        int most = panelTiles ? PanelTileRows : Math.Min(TLanes.TileCells, MostGroupTileRows);
         int tiles = (rows + most - 1) / most;
         int tall = (rows + tiles - 1) / tiles;
         // All rows of a panel before the next panel: the weights are then in the cache for the second tile on.
@@ -65,10 +68,14 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
                     continue;
                 }
 
-                GroupTile(count, panel, pairs, values, inputStride, result, outputStride);
+                // Computing takes longer than reading here: each of the two groups asks for half of the next panel. Few rows ask for what comes soon, both groups of it.
+                bool shares = tiles == 1 && count > PanelTileRows && PanelTileRows > 1;
+                byte* soon = shares ? panel + ((long)pairs * PanelPairBytes) : panel + PrefetchBytes;
+                nint step = shares ? PanelPairBytes / 2 : PanelPairBytes;
+                GroupTile(count, panel, pairs, soon, step, values, inputStride, result, outputStride);
                 if (both)
                 {
-                    GroupTile(count, panel + TCodec.PairBytes, pairs, values, inputStride, result + GroupRows, outputStride);
+                    GroupTile(count, panel + TCodec.PairBytes, pairs, soon + (shares ? (nint)pairs * step : 0), step, values, inputStride, result + GroupRows, outputStride);
                 }
             }
         }
@@ -88,13 +95,15 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         }
     }
 
-    private static void GroupTile(int rows, byte* weights, int pairs, float* inputs, nint inputStride, float* outputs, nint outputStride)
+    private static void GroupTile(int rows, byte* weights, int pairs, byte* ahead, nint aheadStep, float* inputs, nint inputStride, float* outputs, nint outputStride)
     {
         switch (rows)
         {
-            case 1: GroupTile<Count1>(weights, pairs, inputs, inputStride, outputs, outputStride); break;
-            case 2: GroupTile<Count2>(weights, pairs, inputs, inputStride, outputs, outputStride); break;
-            case 3: GroupTile<Count3>(weights, pairs, inputs, inputStride, outputs, outputStride); break;
+            case 1: GroupTile<Count1>(weights, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
+            case 2: GroupTile<Count2>(weights, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
+            case 3: GroupTile<Count3>(weights, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
+            case 7: GroupTile<Count7>(weights, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
+            case 8: GroupTile<Count8>(weights, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
             default: throw new InvalidOperationException($"No tile of a group by {rows} rows.");
         }
     }
@@ -210,20 +219,31 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         }
     }
 
-    // Where registers are few: one group of a panel, every other pair block of the stream. It asks for both: the other group follows at once.
+    // One group of a panel, every other pair block of the stream.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void GroupTile<TRows>(byte* weights, int pairs, float* inputs, nint inputStride, float* outputs, nint outputStride)
+    private static void GroupTile<TRows>(byte* weights, int pairs, byte* ahead, nint aheadStep, float* inputs, nint inputStride, float* outputs, nint outputStride)
         where TRows : struct, ICount
     {
         TLanes e0 = TLanes.Zero, o0 = TLanes.Zero;
         TLanes e1 = TLanes.Zero, o1 = TLanes.Zero;
         TLanes e2 = TLanes.Zero, o2 = TLanes.Zero;
+        TLanes e3 = TLanes.Zero, o3 = TLanes.Zero;
+        TLanes e4 = TLanes.Zero, o4 = TLanes.Zero;
+        TLanes e5 = TLanes.Zero, o5 = TLanes.Zero;
+        TLanes e6 = TLanes.Zero, o6 = TLanes.Zero;
+        TLanes e7 = TLanes.Zero, o7 = TLanes.Zero;
         float* x0 = inputs;
         float* x1 = x0 + inputStride;
         float* x2 = x1 + inputStride;
+        float* x3 = x2 + inputStride;
+        float* x4 = x3 + inputStride;
+        float* x5 = x4 + inputStride;
+        float* x6 = x5 + inputStride;
+        float* x7 = x6 + inputStride;
         for (nint p = 0; p < pairs; p++)
         {
-            Prefetch(weights + PrefetchBytes, isNext: true);
+            Prefetch(ahead, isNext: aheadStep == PanelPairBytes);
+            ahead += aheadStep;
             TCodec.Decode(weights, out TLanes even, out TLanes odd);
             weights += 2 * TCodec.PairBytes;
             e0 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x0[2 * p]), e0);
@@ -240,9 +260,40 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
                 e2 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x2[2 * p]), e2);
                 o2 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x2[(2 * p) + 1]), o2);
             }
+
+            if (TRows.Value > 3)
+            {
+                e3 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x3[2 * p]), e3);
+                o3 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x3[(2 * p) + 1]), o3);
+            }
+
+            if (TRows.Value > 4)
+            {
+                e4 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x4[2 * p]), e4);
+                o4 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x4[(2 * p) + 1]), o4);
+            }
+
+            if (TRows.Value > 5)
+            {
+                e5 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x5[2 * p]), e5);
+                o5 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x5[(2 * p) + 1]), o5);
+            }
+
+            if (TRows.Value > 6)
+            {
+                e6 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x6[2 * p]), e6);
+                o6 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x6[(2 * p) + 1]), o6);
+            }
+
+            if (TRows.Value > 7)
+            {
+                e7 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x7[2 * p]), e7);
+                o7 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x7[(2 * p) + 1]), o7);
+            }
         }
 
         TLanes.Store(TLanes.Add(e0, o0), outputs);
+
         if (TRows.Value > 1)
         {
             TLanes.Store(TLanes.Add(e1, o1), outputs + outputStride);
@@ -251,6 +302,31 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         if (TRows.Value > 2)
         {
             TLanes.Store(TLanes.Add(e2, o2), outputs + (2 * outputStride));
+        }
+
+        if (TRows.Value > 3)
+        {
+            TLanes.Store(TLanes.Add(e3, o3), outputs + (3 * outputStride));
+        }
+
+        if (TRows.Value > 4)
+        {
+            TLanes.Store(TLanes.Add(e4, o4), outputs + (4 * outputStride));
+        }
+
+        if (TRows.Value > 5)
+        {
+            TLanes.Store(TLanes.Add(e5, o5), outputs + (5 * outputStride));
+        }
+
+        if (TRows.Value > 6)
+        {
+            TLanes.Store(TLanes.Add(e6, o6), outputs + (6 * outputStride));
+        }
+
+        if (TRows.Value > 7)
+        {
+            TLanes.Store(TLanes.Add(e7, o7), outputs + (7 * outputStride));
         }
     }
 

@@ -61,6 +61,14 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
         new(HalfPrecision.Widen(Vector128.ShiftRightArithmetic(top16._a.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))), HalfPrecision.Widen(Vector128.ShiftRightArithmetic(top16._b.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))), HalfPrecision.Widen(Vector128.ShiftRightArithmetic(top16._c.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))), HalfPrecision.Widen(Vector128.ShiftRightArithmetic(top16._d.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 WidenBiasedHalf(Lanes128 top16) =>
+        new(WidenBiasedHalf(top16._a), WidenBiasedHalf(top16._b), WidenBiasedHalf(top16._c), WidenBiasedHalf(top16._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> WidenBiasedHalf(Vector128<float> top16) =>
+        (Vector128.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector128.Create(F16WeightCodec.Scale);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Add(Lanes128 left, Lanes128 right) =>
         new(left._a + right._a, left._b + right._b, left._c + right._c, left._d + right._d);
 

@@ -55,6 +55,14 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
         new(HalfPrecision.Widen(Vector256.ShiftRightArithmetic(top16._a.AsInt32(), 3) & Vector256.Create(unchecked((int)0x8FFFE000))), HalfPrecision.Widen(Vector256.ShiftRightArithmetic(top16._b.AsInt32(), 3) & Vector256.Create(unchecked((int)0x8FFFE000))));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 WidenBiasedHalf(Lanes256 top16) =>
+        new(WidenBiasedHalf(top16._a), WidenBiasedHalf(top16._b));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> WidenBiasedHalf(Vector256<float> top16) =>
+        (Vector256.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector256.Create(F16WeightCodec.Scale);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Add(Lanes256 left, Lanes256 right) =>
         new(left._a + right._a, left._b + right._b);
 

@@ -45,7 +45,7 @@ internal static class MatrixKernels
     [
         .. Floats<F32Codec>(WeightFormat.F32),
         .. Floats<Bf16Codec>(WeightFormat.BF16),
-        .. Floats<F16Codec>(WeightFormat.F16),
+        .. Floats<F16WeightCodec>(WeightFormat.F16),
         .. Blocks<Q8_0Format>(
             WeightFormat.Q8_0, new SignedBytesKernel<Register128, Q8_0Format>(), new SignedBytesKernel<Register256, Q8_0Format>(),
             AvxVnni.IsSupported ? new SignedBytesKernel<Register256, Q8_0Format>(SignedBytesKernel<Register256, Q8_0Format>.MostTileRows) : new SignedBytesKernel<Register512, Q8_0Format>()), // half the width, a quarter of the instructions
@@ -58,6 +58,11 @@ internal static class MatrixKernels
         .. Blocks<Q6_KFormat>(
             WeightFormat.Q6_K, new SixBitKernel<Register128, Q6_KFormat>(), new SixBitKernel<Register256, Q6_KFormat>(), new SixBitKernel<Register512, Q6_KFormat>()),
     ]);
+
+    private static readonly Dictionary<(WeightFormat, KernelPath), MatrixKernel> s_halves = new(Floats<F16Codec>(WeightFormat.F16));
+
+    /// <summary>The kernel of matrices in half precision with weights of 128 or more.</summary>
+    public static MatrixKernel ForAnyHalves(KernelPath path) => s_halves[(WeightFormat.F16, path)];
 
     public static MatrixKernel For(WeightFormat format, KernelPath path) =>
         s_kernels.TryGetValue((format, path), out MatrixKernel? kernel)

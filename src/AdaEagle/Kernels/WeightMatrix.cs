@@ -68,15 +68,31 @@ public sealed unsafe class WeightMatrix : IDisposable
             foreach ((WeightFormat format, int partRows) in parts)
             {
                 ArgumentOutOfRangeException.ThrowIfNegativeOrZero(partRows, nameof(parts));
-                var part = new Part(format, MatrixKernels.For(format, path), rows / MatrixKernel.GroupRows, GroupsOf(partRows), columns);
-                made.Add(part);
-                if (rows % part.PanelRows != 0)
+                MatrixKernel kernel = MatrixKernels.For(format, path);
+                if (rows % (kernel.PanelGroups * MatrixKernel.GroupRows) != 0)
                 {
-                    throw new ArgumentException($"A part begins at row {rows}, inside a panel of {part.PanelRows}.", nameof(parts));
+                    throw new ArgumentException($"A part begins at row {rows}, inside a panel of {kernel.PanelGroups * MatrixKernel.GroupRows}.", nameof(parts));
                 }
 
-                Fill(part, rows, partRows, columns, read);
+                try
+                {
+                    Fill(Make(kernel), rows, partRows, columns, read);
+                }
+                catch (HalfRangeException)
+                {
+                    made[^1].Packed.Dispose();
+                    made.RemoveAt(made.Count - 1);
+                    Fill(Make(MatrixKernels.ForAnyHalves(path)), rows, partRows, columns, read);
+                }
+
                 rows += partRows;
+
+                Part Make(MatrixKernel kernel)
+                {
+                    var part = new Part(format, kernel, rows / MatrixKernel.GroupRows, GroupsOf(partRows), columns);
+                    made.Add(part);
+                    return part;
+                }
             }
 
             return new WeightMatrix(rows, columns, [.. made]);

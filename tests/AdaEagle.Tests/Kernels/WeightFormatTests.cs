@@ -19,6 +19,21 @@ public unsafe class WeightFormatTests
 
     [Theory]
     [MemberData(nameof(Paths))]
+    public void Every_F16_number_below_128_is_widened_exactly_by_the_faster_codec(KernelPath path)
+    {
+        float[] numbers = [.. Enumerable.Range(0, 1 << 16).Select(bits => (float)BitConverter.UInt16BitsToHalf((ushort)bits)).Where(value => MathF.Abs(value) < 128)];
+        Assert.Equal(2 * 22 * 1024, numbers.Length);
+        CheckExact(WeightFormat.F16, path, numbers);
+
+        // It has no place for larger ones, which is what sends their matrix to the other.
+        ulong block = 0;
+        F16WeightCodec.Encode(127.9375f, (byte*)&block, 0, 0);
+        Assert.Throws<HalfRangeException>(() => { ulong other = 0; F16WeightCodec.Encode(128, (byte*)&other, 0, 0); });
+        Assert.Equal(127.9375f, F16WeightCodec.DecodeScalar((byte*)&block, 0, 0));
+    }
+
+    [Theory]
+    [MemberData(nameof(Paths))]
     public void Every_finite_BF16_number_is_widened_exactly(KernelPath path)
     {
         float[] numbers = [.. Enumerable.Range(0, 1 << 16).Select(bits => BitConverter.Int32BitsToSingle(bits << 16)).Where(float.IsFinite)];
