@@ -76,6 +76,19 @@ internal static class Values
         };
     }
 
+    /// <summary>Whole numbers of percent, 0 to 100, with commas between, each once; null if it isn't given.</summary>
+    public static Option<IReadOnlyList<int>?> Percents(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "P[,P…]",
+        CustomParser = result =>
+        {
+            int[] values = [.. Text(result).Split(',').Select(text => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) ? value : -1)];
+            bool isAllowed = values.All(value => value is >= 0 and <= 100) && values.Distinct().Count() == values.Length;
+            return Parse<IReadOnlyList<int>>(result, isAllowed, values, "whole numbers of percent from 0 to 100 with commas between, each once");
+        },
+    };
+
     private static string Text(ArgumentResult result) => result.Tokens[0].Value;
 
     private static T? Parse<T>(ArgumentResult result, bool isAllowed, T value, string allowed)

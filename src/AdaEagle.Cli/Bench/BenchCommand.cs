@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using AdaEagle.Cli.Arguments;
 using AdaEagle.Cli.Bench.Engine;
+using AdaEagle.Cli.Bench.Levels;
 using AdaEagle.Cli.Bench.Matrix;
 using AdaEagle.Cli.Bench.Report;
 using AdaEagle.Cli.Bench.Text;
@@ -41,6 +42,9 @@ internal sealed class BenchCommand
         Description = "Runs every drafter at every temperature: a JSON file of the lists drafters, policies, temperatures; a list that is not in it is as the command line says.", HelpName = "FILE",
     };
 
+    private readonly Option<IReadOnlyList<int>?> _right = Values.Percents(
+        "--right", "Overrides what the drafter says: so many percent of its best children are right, the others wrong, at what drafting costs. One run for each level.");
+
     private readonly Option<int> _limit = Values.Whole("--limit", "At most N prompts in all, evenly over the suites, the first of each; 0 takes all.", 0, 0);
     private readonly Option<int> _repeat = Values.Whole("--repeat", "Runs everything N times and takes the median time of each prompt.", 1, 1, 1000);
     private readonly Option<string?> _json = new("--json") { Description = "Also writes environment and figures to a file, as JSON.", HelpName = "OUT" };
@@ -53,7 +57,7 @@ internal sealed class BenchCommand
     private BenchCommand(Terminal terminal, Command command)
     {
         _terminal = terminal;
-        foreach (Option option in (Option[])[_prompts, _policies, _matrix, _limit, _repeat, _json, _report])
+        foreach (Option option in (Option[])[_prompts, _policies, _matrix, _right, _limit, _repeat, _json, _report])
         {
             command.Options.Add(option);
         }
@@ -79,6 +83,7 @@ internal sealed class BenchCommand
                 "adaeagle bench --prompts bench.jsonl --limit 20 --repeat 3 --temperature 0.8 --seed 7",
                 "adaeagle bench --prompts bench.jsonl --policies fixed:3,fixed:5,comb:5,1,auto,oracle --report report",
                 "adaeagle bench --prompts bench.jsonl --matrix matrix.json --json out.json --report report",
+                "adaeagle bench --prompts bench.jsonl --right 0,25,50,75,95 --policies ar,fixed:2,fixed:4,auto --limit 20 --json levels.json",
             ],
         };
         _ = new BenchCommand(terminal, command);
@@ -103,6 +108,8 @@ internal sealed class BenchCommand
         RequireOnePlace(arguments, matrix);
         IReadOnlyList<string>? policies = matrix?.Policies ?? ((arguments.GetValue(_policies) ?? options.Policy) is { } list ? PolicyList.Parse(list) : null);
 
+        IReadOnlyList<int?> levels = arguments.GetValue(_right) is { } right ? [.. right.Select(level => (int?)level)] : [null];
+        bool isOneOfSeveral = matrix is not null || levels[0] is not null;
         var runs = new List<BenchRun>();
         foreach (MatrixDrafter? drafter in matrix?.Drafters ?? (IReadOnlyList<MatrixDrafter?>)[null])
         {
@@ -111,19 +118,31 @@ internal sealed class BenchCommand
             ModelArguments.NoteLearning(model, _terminal, names);
             foreach (float temperature in matrix?.Temperatures ?? [options.Sampling.Temperature])
             {
-                var settings = new BenchSettings(questions, names, options with { Sampling = options.Sampling with { Temperature = temperature } }, arguments.GetValue(_repeat))
+                // Neither depends on how often the drafter is right.
+                (PlainAnswers? answers, RoundCosts? costs) = (null, null);
+                foreach (int? level in levels)
                 {
-                    KeepForecasts = report is not null,
-                };
-                using var runner = new BenchRunner(model, settings);
-                IReadOnlyList<PolicyResult> results = _terminal.Interrupts.Run(cancellation => Measure(runner, settings, cancellation));
-                BenchEnvironment environment = BenchEnvironment.Of(model, settings, runner, prompts, arguments.Tokens.Select(token => token.Value).Prepend("adaeagle"));
-                runs.Add(new BenchRun(environment, new BenchFigures(results), runner.Costs, runner.Differences));
-                Show(runs[^1], matrix is not null);
-                Write(runs, matrix is not null, output);
+                    var settings = new BenchSettings(questions, names, options with { Sampling = options.Sampling with { Temperature = temperature } }, arguments.GetValue(_repeat))
+                    {
+                        KeepForecasts = report is not null, RightPercent = level,
+                    };
+                    using var runner = new BenchRunner(model, settings) { Answers = answers, Costs = costs };
+                    IReadOnlyList<PolicyResult> results = _terminal.Interrupts.Run(cancellation => Measure(runner, settings, cancellation));
+                    (answers, costs) = (runner.Answers, runner.Costs);
+                    BenchEnvironment environment = BenchEnvironment.Of(model, settings, runner, prompts, arguments.Tokens.Select(token => token.Value).Prepend("adaeagle"));
+                    runs.Add(new BenchRun(environment, new BenchFigures(results), runner.Costs, runner.Differences) { RightPercent = level });
+                    Show(runs[^1], isOneOfSeveral);
+                    Write(runs, isOneOfSeveral, output);
+                }
             }
 
             _model.KeepCosts(arguments, model);
+        }
+
+        if (levels[0] is not null)
+        {
+            _terminal.Out.WriteLine();
+            LevelTable.Write(_terminal.Out, runs);
         }
 
         if (report is not null)
@@ -136,18 +155,29 @@ internal sealed class BenchCommand
 
     private IReadOnlyList<PolicyResult> Measure(BenchRunner runner, BenchSettings settings, CancellationToken cancellation) => BenchProgress.Run(_terminal, stage =>
     {
+        if (runner.NeedsAnswers && runner.Answers is null)
+        {
+            Action answered = stage("answers of plain decoding", settings.Questions.Count);
+            runner.Answer(_ => answered(), cancellation);
+        }
+
         Action warmedUp = stage("warm-up and costs", 2);
         runner.WarmUp(cancellation);
         warmedUp();
-        runner.Calibrate(cancellation);
+        if (runner.Costs is null)
+        {
+            runner.Calibrate(cancellation);
+        }
+
         warmedUp();
         if (runner.HasOracle)
         {
-            Action recorded = stage("run lengths for the oracles", settings.Questions.Count);
-            runner.Record(_ => recorded(), cancellation);
+            Action recorded = stage("run lengths for the oracles", runner.Answers!.All.Count);
+            runner.Record(recorded, cancellation);
         }
 
-        Action measured = stage($"{settings.Policies.Count} policies", settings.Questions.Count * settings.Repeat);
+        string level = settings.RightPercent is { } right ? $", {right}% right" : "";
+        Action measured = stage($"{settings.Policies.Count} policies{level}", settings.Questions.Count * settings.Repeat);
         return runner.Run(_ => measured(), cancellation);
     });
 
@@ -171,12 +201,12 @@ internal sealed class BenchCommand
         }
     }
 
-    // After every run of a matrix: what is measured is kept, whatever happens to the rest.
-    private static void Write(List<BenchRun> runs, bool isMatrix, string? output)
+    // After every run of several: what is measured is kept, whatever happens to the rest.
+    private static void Write(List<BenchRun> runs, bool areSeveral, string? output)
     {
         if (output is not null)
         {
-            string text = isMatrix
+            string text = areSeveral
                 ? JsonSerializer.Serialize(MatrixJson.Of(runs), Json.Page.MatrixJson)
                 : JsonSerializer.Serialize(BenchJson.Of(runs[0].Environment, runs[0].Figures), Json.Page.BenchJson);
             File.WriteAllText(output, text + "\n");

@@ -11,8 +11,13 @@ namespace AdaEagle.Cli.Bench;
 internal sealed record BenchRun(BenchEnvironment Environment, BenchFigures Figures, RoundCosts? Costs, IReadOnlyList<string> Differences)
 {
     /// <summary>What tells it from the other runs of a matrix.</summary>
-    public string Title => string.Create(CultureInfo.InvariantCulture, $"{Environment.Drafter ?? "no drafter"}, temperature {Environment.Sampling.Temperature}");
+    public string Title =>
+        string.Create(CultureInfo.InvariantCulture, $"{Environment.Drafter ?? "no drafter"}, temperature {Environment.Sampling.Temperature}") + (RightPercent is { } right ? $", right {right}%" : "");
 
     /// <summary>The same as the name of a folder.</summary>
-    public string FolderName => string.Create(CultureInfo.InvariantCulture, $"{(Environment.Drafter ?? "none").Replace(':', '_')}-t{Environment.Sampling.Temperature}");
+    public string FolderName =>
+        string.Create(CultureInfo.InvariantCulture, $"{(Environment.Drafter ?? "none").Replace(':', '_')}-t{Environment.Sampling.Temperature}") + (RightPercent is { } right ? $"-right{right}" : "");
+
+    /// <summary>How many percent of the drafter's best children were right, to order; null where it said what it said.</summary>
+    public int? RightPercent { get; init; }
 }

@@ -1,5 +1,7 @@
+using AdaEagle.Cli.Bench.Levels;
 using AdaEagle.Generation;
 using AdaEagle.Speculation;
+using AdaEagle.Speculation.Drafting;
 using AdaEagle.Speculation.Oracle;
 using AdaEagle.Speculation.Policies;
 
@@ -20,8 +22,8 @@ internal sealed class BenchRunner : IDisposable
     private readonly IDraftPolicy?[] _policies;
     private readonly OraclePolicy? _oracle;
     private readonly TreeOraclePolicy? _treeOracle;
+    private readonly OverriddenDrafter? _overridden;
     private readonly List<RecordedOutput> _recorded = [];
-    private readonly Dictionary<(int Question, int Turn), int> _recordedTurns = [];
 
     /// <summary>Makes the policies.</summary>
     /// <exception cref="ArgumentException">A policy is unknown, or the model has not what it needs.</exception>
@@ -29,13 +31,14 @@ internal sealed class BenchRunner : IDisposable
     {
         _model = model;
         _settings = settings;
-        _session = new GenerationSession(model);
+        _session = new GenerationSession(model) { Override = settings.RightPercent is { } right ? drafter => Overridden(drafter, right) : null };
         MaxDraft = LongestDraft(model);
         if (_session.Drafter(settings.Options.Drafter) is null && settings.Policies.Any(name => name != DraftPolicies.Plain))
         {
             throw new ArgumentException($"The model has no draft head, and every policy but '{DraftPolicies.Plain}' needs a drafter: name the head with --draft, or another with --drafter.");
         }
 
+        _overridden = _session.Drafter(settings.Options.Drafter) as OverriddenDrafter;
         _oracle = settings.Policies.Contains(OraclePolicy.PolicyName) ? new OraclePolicy(MaxDraft) : null;
         _treeOracle = settings.Policies.Contains(TreeOraclePolicy.PolicyName) ? new TreeOraclePolicy(MaxDraft, TreeOracleCandidates) : null;
         _policies = [.. settings.Policies.Select(name => name switch
@@ -53,8 +56,11 @@ internal sealed class BenchRunner : IDisposable
     /// <summary>k_max of what a model's benchmarks compare: the predictor's, if it has one, and no more than a session drafts.</summary>
     public static int LongestDraft(LanguageModel model) => Math.Min(model.Predictor?.MaxDraft ?? DraftPolicies.UsualMaxDraft, GenerationSession.MaxDraft);
 
-    /// <summary>What rounds cost here; null without a drafter, or before <see cref="Calibrate"/>.</summary>
-    public RoundCosts? Costs { get; private set; }
+    /// <summary>What rounds cost here; null without a drafter, or before <see cref="Calibrate"/>. Another run's of the same drafter will do.</summary>
+    public RoundCosts? Costs { get; set; }
+
+    /// <summary>What plain decoding says, if somebody has to know (<see cref="NeedsAnswers"/>); null before <see cref="Answer"/>. Another run's over the same questions will do.</summary>
+    public PlainAnswers? Answers { get; set; }
 
     /// <summary>The oracle's plan, if it runs.</summary>
     public OraclePlan? Plan { get; private set; }
@@ -65,8 +71,32 @@ internal sealed class BenchRunner : IDisposable
     /// <summary>True if a policy has to know the outputs beforehand.</summary>
     public bool HasOracle => _oracle is not null || _treeOracle is not null;
 
+    /// <summary>True if somebody has to know what plain decoding says.</summary>
+    public bool NeedsAnswers => HasOracle || _overridden is not null;
+
     /// <summary>Where outputs differed from plain decoding's, for the user.</summary>
     public List<string> Differences { get; } = [];
+
+    /// <summary>Answers every question plainly, untimed.</summary>
+    public void Answer(Action<Question> done, CancellationToken cancellation)
+    {
+        var answers = new PlainAnswers();
+        foreach (Question question in _settings.Questions)
+        {
+            var conversation = new Conversation(_model, question.Raw || _settings.Options.Raw);
+            for (int turn = 0; turn < question.Turns.Count; turn++)
+            {
+                IReadOnlyList<int> prompt = conversation.Ask(question.Turns[turn]);
+                GenerationResult result = _session.Generate(prompt, _settings.OptionsFor(question, turn), (IDraftPolicy?)null, null, cancellation);
+                answers.Add(new PlainAnswer(question, turn, prompt, [.. result.Tokens]));
+                conversation.Answer(result.Text);
+            }
+
+            done(question);
+        }
+
+        Answers = answers;
+    }
 
     /// <summary>Runs every policy a little, so that none pays for the compiler.</summary>
     public void WarmUp(CancellationToken cancellation)
@@ -75,7 +105,7 @@ internal sealed class BenchRunner : IDisposable
         GenerationOptions options = _settings.OptionsFor(question, 0) with { MaxTokens = Math.Min(WarmUpTokens, _settings.Options.MaxTokens) };
         foreach (IDraftPolicy? policy in _policies)
         {
-            _session.Generate(Ask(question), options, policy, null, cancellation);
+            Generate(question, 0, Ask(question), options, policy, cancellation);
         }
     }
 
@@ -91,7 +121,7 @@ internal sealed class BenchRunner : IDisposable
         foreach (Question question in QuestionFile.Limit(_settings.Questions, CalibrationPrompts))
         {
             GenerationOptions options = _settings.OptionsFor(question, 0) with { MaxTokens = CalibrationTokens, StopAtEndToken = false, StopStrings = [] };
-            _session.Generate(Ask(question), options, calibration, null, cancellation);
+            Generate(question, 0, Ask(question), options, calibration, cancellation);
             calibration.EndSequence();
             if (calibration.Fewest >= CalibrationRounds)
             {
@@ -102,8 +132,8 @@ internal sealed class BenchRunner : IDisposable
         Costs = calibration.Result();
     }
 
-    /// <summary>For the oracles: answers every question plainly, untimed, records its run lengths, and plans.</summary>
-    public void Record(Action<Question> done, CancellationToken cancellation)
+    /// <summary>For the oracles: records the run lengths of the answers, and plans.</summary>
+    public void Record(Action done, CancellationToken cancellation)
     {
         if (!HasOracle)
         {
@@ -112,22 +142,14 @@ internal sealed class BenchRunner : IDisposable
 
         using var recorder = new RunRecorder(
             _model.Target, _session.Drafter(_settings.Options.Drafter)!, _model.Pool, MaxDraft, _treeOracle is null ? 1 : TreeOracleCandidates);
-        foreach (Question question in _settings.Questions)
+        foreach (PlainAnswer answer in Answers!.All)
         {
-            var conversation = new Conversation(_model, question.Raw || _settings.Options.Raw);
-            for (int turn = 0; turn < question.Turns.Count; turn++)
-            {
-                IReadOnlyList<int> prompt = conversation.Ask(question.Turns[turn]);
-                GenerationOptions options = _settings.OptionsFor(question, turn);
-                GenerationResult result = _session.Generate(prompt, options, (IDraftPolicy?)null, null, cancellation);
-                int most = Math.Min(options.MaxTokens, _model.Target.Config.MaxPositions - prompt.Count);
-                bool endToken = options.StopAtEndToken && _model.EndTokens.Contains(result.Tokens[^1]);
-                _recordedTurns[(question.Index, turn)] = _recorded.Count;
-                _recorded.Add(recorder.Record(prompt, result.Tokens, most, endToken, null, cancellation));
-                conversation.Answer(result.Text);
-            }
-
-            done(question);
+            GenerationOptions options = _settings.OptionsFor(answer.Question, answer.Turn);
+            int most = Math.Min(options.MaxTokens, _model.Target.Config.MaxPositions - answer.Prompt.Count);
+            bool endToken = options.StopAtEndToken && _model.EndTokens.Contains(answer.Tokens[^1]);
+            _overridden?.Begin(options.Sampling.Sequence, answer.Prompt.Count, answer.Tokens);
+            _recorded.Add(recorder.Record(answer.Prompt, answer.Tokens, most, endToken, null, cancellation));
+            done();
         }
 
         Plan = _oracle is null ? null : OraclePlan.Find(_recorded, Costs!, MaxDraft);
@@ -177,6 +199,15 @@ internal sealed class BenchRunner : IDisposable
         return forecasts;
     }
 
+    private OverriddenDrafter Overridden(IDrafter drafter, int rightPercent) =>
+        new(drafter, rightPercent / 100.0, _settings.Options.Sampling.Seed, _model.Target.Config.VocabularySize);
+
+    private GenerationResult Generate(Question question, int turn, IReadOnlyList<int> prompt, GenerationOptions options, IDraftPolicy? policy, CancellationToken cancellation)
+    {
+        _overridden?.Begin(options.Sampling.Sequence, prompt.Count, Answers!.All[Answers.Place(question, turn)].Tokens);
+        return _session.Generate(prompt, options, policy, null, cancellation);
+    }
+
     private IReadOnlyList<int> Ask(Question question) => new Conversation(_model, question.Raw || _settings.Options.Raw).Ask(question.Turns[0]);
 
     private PromptRun RunPrompt(Question question, IDraftPolicy? policy, CancellationToken cancellation)
@@ -187,16 +218,16 @@ internal sealed class BenchRunner : IDisposable
         {
             if (policy is OraclePolicy oracle)
             {
-                oracle.Lengths = Plan!.Lengths[_recordedTurns[(question.Index, turn)]];
+                oracle.Lengths = Plan!.Lengths[Answers!.Place(question, turn)];
             }
             else if (policy is TreeOraclePolicy treeOracle)
             {
-                int output = _recordedTurns[(question.Index, turn)];
+                int output = Answers!.Place(question, turn);
                 (treeOracle.Lengths, treeOracle.Roots) = (TreePlan!.Lengths[output], _recorded[output].Roots);
             }
 
             IReadOnlyList<int> prompt = conversation.Ask(question.Turns[turn]);
-            GenerationResult result = _session.Generate(prompt, _settings.OptionsFor(question, turn), policy, null, cancellation);
+            GenerationResult result = Generate(question, turn, prompt, _settings.OptionsFor(question, turn), policy, cancellation);
             conversation.Answer(result.Text);
             results.Add(result);
         }

@@ -12,6 +12,9 @@ internal sealed record BenchSettings(IReadOnlyList<Question> Questions, IReadOnl
     /// <summary>True to keep what <c>auto</c> thinks of its tokens: <see cref="PolicyResult.Forecasts"/>.</summary>
     public bool KeepForecasts { get; init; }
 
+    /// <summary>How many percent of the drafter's best children are right, whatever it says (<see cref="Levels.OverriddenDrafter"/>); null leaves it as it is.</summary>
+    public int? RightPercent { get; init; }
+
     // Far beyond the questions of a file, so that the turns of a question have numbers of their own.
     private const long TurnStride = 1L << 32;
 

@@ -158,7 +158,8 @@ internal sealed class BenchTable(TextWriter output)
 
     private static string Ratio(Interval ratio) => $"{Number(ratio.Value, "0.000")} ({Number(ratio.Low, "0.000")}-{Number(ratio.High, "0.000")})";
 
-    private static string Percent(Gain? gain) =>
+    /// <summary>A gain and its interval, in percent.</summary>
+    internal static string Percent(Gain? gain) =>
         gain is null || !double.IsFinite(gain.Ratio.Value) ? "-" : $"{Percent(gain.Ratio.Value)} ({Percent(gain.Ratio.Low)} to {Percent(gain.Ratio.High)})";
 
     private static string Percent(double ratio) => double.IsFinite(ratio) ? Number(100 * (ratio - 1), "+0.0;-0.0") + "%" : "-";

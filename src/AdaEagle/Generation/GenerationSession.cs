@@ -55,6 +55,9 @@ internal sealed class GenerationSession : IDisposable
     /// <summary>Told of every round; null, as usual: nobody. While there is one, every candidate has its log-probability.</summary>
     public RoundListener? Listener { get; set; }
 
+    /// <summary>Given every drafter that is made, says what drafts in its place, and disposes of it; null, as usual: the drafter itself. For measurements.</summary>
+    public Func<IDrafter, IDrafter>? Override { get; init; }
+
     /// <summary>The policies this session can make.</summary>
     public PolicyResources PolicyResources => ResourcesFor(_model.DefaultDrafter);
 
@@ -76,6 +79,7 @@ internal sealed class GenerationSession : IDisposable
         if (!_drafters.TryGetValue(known, out IDrafter? drafter))
         {
             drafter = Drafters.Create(known, new DrafterResources(_model.Target, _model.Head, _model.DraftModel, _model.EndTokens, _model.Pool, MaxExpanded));
+            drafter = Override?.Invoke(drafter) ?? drafter;
             _drafters.Add(known, drafter);
         }
 

@@ -219,6 +219,9 @@ public sealed class DraftTree
         return -1;
     }
 
+    /// <summary>Puts another token in a node's place, before it is expanded: what a drafter proposed, overridden.</summary>
+    internal void SetToken(int node, int token) => _tokens[node] = token;
+
     internal void SetSignals(int node, in DraftSignals signals)
     {
         int expansion = Expansion(node);

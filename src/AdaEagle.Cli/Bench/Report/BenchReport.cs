@@ -1,4 +1,5 @@
 using System.Globalization;
+using AdaEagle.Cli.Bench.Levels;
 
 namespace AdaEagle.Cli.Bench.Report;
 
@@ -20,6 +21,12 @@ internal static class BenchReport
         if (runs.Count > 1)
         {
             WriteSummary(page, runs);
+        }
+
+        if (runs[0].RightPercent is not null)
+        {
+            LevelTable.Write(page, runs);
+            page.WriteLine();
         }
 
         foreach (BenchRun run in runs)
