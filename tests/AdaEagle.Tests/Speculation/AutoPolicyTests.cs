@@ -1,3 +1,4 @@
+using AdaEagle.Cli.Bench.Levels;
 using AdaEagle.Formats;
 using AdaEagle.Kernels;
 using AdaEagle.Models;
@@ -88,6 +89,33 @@ public class AutoPolicyTests
         var task = new DecodingTask([5, 6, 7], SamplingOptions.Greedy, 40, []);
         Decoding.Speculative(decoder, task, eagle, new AutoPolicy(learns ? null : predictor, Frozen(1.5, 0.5), MaxNodes));
         Assert.Equal(0, decoder.Drafted);
+    }
+
+    [Theory]
+    [InlineData(0, 0, 0.4)]
+    [InlineData(0.5, 0.5, 3.5)]
+    [InlineData(1, 3, 11)]
+    public void Without_a_predictor_it_learns_what_siblings_are_worth_and_what_it_never_verified(double right, double least, double most)
+    {
+        // A head whose probabilities mean nothing, and whose second children are always wrong.
+        using TinyPair pair = TinyModels.Load(TinyModels.Config, 4, head: TinyModels.Config with { LayerCount = 1 });
+        using var pool = new WorkerPool(1);
+        using var target = new LlamaTarget(pair.Target, pool);
+        using var decoder = new SpeculativeDecoder(target, MaxNodes, maxPool: 64);
+        using var drafter = new OverriddenDrafter(new EagleDrafter(pair.Head, pool), right, 1, TinyModels.Config.VocabularySize);
+        var policy = new AutoPolicy(null, Frozen(0.05, 0.02), MaxNodes);
+        var rounds = new List<RoundRecord>();
+        for (int i = 0; i < 3; i++)
+        {
+            var task = new DecodingTask([1, 2, i], SamplingOptions.Greedy, 150, []);
+            int[] expected = Decoding.Plain(target, task);
+            drafter.Begin(i, task.Prompt.Length, expected);
+            policy.Begin(0);
+            Assert.Equal(expected, Decoding.Speculative(decoder, task, drafter, policy, onRound: rounds.Add));
+        }
+
+        Assert.InRange(rounds.Skip(rounds.Count / 2).Average(round => round.Drafted), least, most);
+        Assert.InRange(rounds.Skip(rounds.Count / 2).Average(round => round.Accepted), right, MaxNodes);
     }
 
     [Fact]

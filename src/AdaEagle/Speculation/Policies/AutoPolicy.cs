@@ -47,6 +47,8 @@ public sealed class AutoPolicy : IDraftPolicy
     private readonly double[] _headProbabilities;
     private readonly int[] _nodes;
     private readonly int[] _tokens;
+    private readonly int[] _siblingTokens;
+    private readonly double[] _siblingShares = [.. SurvivalWeights.UsualSiblings];
     private readonly DraftLeaf[] _leaves;
     private double _next;
     private double _emitted;
@@ -87,6 +89,7 @@ public sealed class AutoPolicy : IDraftPolicy
         _headProbabilities = new double[_longest];
         _nodes = new int[_longest];
         _tokens = new int[_longest];
+        _siblingTokens = new int[_longest * SurvivalWeights.Siblings];
         _leaves = new DraftLeaf[_longest * SurvivalWeights.Siblings];
     }
 
@@ -124,7 +127,7 @@ public sealed class AutoPolicy : IDraftPolicy
     /// <inheritdoc/>
     public int Plan(in PlanContext context)
     {
-        Learn(context.Token);
+        Learn(context.Token, context.Root);
         (_drafted, _seen, _kept) = (0, 0, 0);
         if (_predictor is not null)
         {
@@ -136,9 +139,14 @@ public sealed class AutoPolicy : IDraftPolicy
             _hazards[i] = _predictor is null ? _learned.Hazard(i + 1) : _planCalibration.Probability(_planned[i]);
         }
 
+        for (int rank = 1; rank <= _siblingShares.Length && _predictor is null; rank++)
+        {
+            _siblingShares[rank - 1] = _learned.Sibling(rank);
+        }
+
         _next = _hazards[0];
         _objective.SetCosts(Rate, Costs.StepSeconds, Costs.VerifySeconds);
-        int length = _objective.Plan(_hazards, _predictor?.Resolved ?? _learned.Resolved, _children > 1 ? SurvivalWeights.UsualSiblings : []);
+        int length = _objective.Plan(_hazards, _predictor?.Resolved ?? _learned.Resolved, _children > 1 ? _siblingShares : []);
         _forced = ForcedLength(length);
         _rounds++;
         return _forced >= 0 ? _forced : length;
@@ -243,6 +251,11 @@ public sealed class AutoPolicy : IDraftPolicy
         int i = _drafted++, node = _seen, parent = pool.Parent(node);
         (_nodes[i], _tokens[i], _seen) = (node, pool.Token(node), pool.Count);
         _headProbabilities[i] = Math.Exp(pool.LogProbability(node));
+        for (int rank = 1; rank <= SurvivalWeights.Siblings; rank++)
+        {
+            _siblingTokens[(i * SurvivalWeights.Siblings) + rank - 1] = node + rank < pool.Count && pool.Parent(node + rank) == parent ? pool.Token(node + rank) : -1;
+        }
+
         if (_predictor is null)
         {
             _right[i] = _learned.Right(_headProbabilities[i]);
@@ -267,7 +280,7 @@ public sealed class AutoPolicy : IDraftPolicy
             for (int rank = 1; rank < _children && _nodes[i] + rank < pool.Count && pool.Parent(_nodes[i] + rank) == pool.Parent(_nodes[i]); rank++)
             {
                 double share = _predictor is null
-                    ? SurvivalWeights.UsualSiblings[rank - 1]
+                    ? _siblingShares[rank - 1]
                     : 1 / (1 + Math.Exp(-_predictor.Sibling(rank, pool.LogProbability(_nodes[i] + rank), (float)_headProbabilities[i])));
                 _leaves[count++] = new DraftLeaf(i + 1, rank, share);
             }
@@ -290,9 +303,9 @@ public sealed class AutoPolicy : IDraftPolicy
     }
 
     /// <summary>
-    /// Learns from the last round. <paramref name="token"/>, the last one that was accepted, tells whether it was the chain's or a sibling.
+    /// Learns from the last round. <paramref name="token"/>, the last one that was accepted, tells whether it was the chain's or a sibling; <paramref name="root"/> followed it.
     /// </summary>
-    private void Learn(int token)
+    private void Learn(int token, int root)
     {
         if (_accepted < 0)
         {
@@ -314,6 +327,31 @@ public sealed class AutoPolicy : IDraftPolicy
                 {
                     _nextCalibration.Observe(_nextLogits[i - 1], isRight);
                 }
+            }
+        }
+
+        if (_predictor is null && right < _drafted)
+        {
+            LearnPlace(right, isSibling ? token : root);
+        }
+    }
+
+    /// <summary>
+    /// Learns from the first place that the chain was not seen to be right in, where <paramref name="truth"/> was said: also of what was drafted and not verified, or nobody would ever know.
+    /// </summary>
+    private void LearnPlace(int place, int truth)
+    {
+        bool isRight = _tokens[place] == truth;
+        if (place >= _kept)
+        {
+            _learned.Observe(place + 1, _headProbabilities[place], isRight);
+        }
+
+        for (int rank = 1; rank < _children && !isRight; rank++)
+        {
+            if (_siblingTokens[(place * SurvivalWeights.Siblings) + rank - 1] is >= 0 and int sibling)
+            {
+                _learned.ObserveSibling(rank, sibling == truth);
             }
         }
     }

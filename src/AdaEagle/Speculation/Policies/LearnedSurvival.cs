@@ -3,7 +3,7 @@ namespace AdaEagle.Speculation.Policies;
 /// <summary>
 /// Survival learnt while decoding, for a drafter without a predictor: by position, how often a token was right whose predecessors were; and by tenths of
 /// the drafter's probability of its token, which is what a step tells. Counts fade, so that the run's own text counts. The prior: every token is
-/// right with 0.7 before its draft, as if that had been seen four times; and with the probability that the drafter gives it afterwards, likewise.
+/// right with 0.7 before its draft, as if that had been seen four times; and with the probability that the drafter gives it afterwards, likewise; siblings as often as usual.
 /// </summary>
 internal sealed class LearnedSurvival
 {
@@ -20,6 +20,8 @@ internal sealed class LearnedSurvival
     private readonly double[] _seen;
     private readonly double[] _binRight = new double[Bins];
     private readonly double[] _binSeen = new double[Bins];
+    private readonly double[] _siblingRight = new double[SurvivalWeights.Siblings];
+    private readonly double[] _siblingSeen = new double[SurvivalWeights.Siblings];
 
     public LearnedSurvival(int maxDraft)
     {
@@ -35,6 +37,16 @@ internal sealed class LearnedSurvival
     {
         int bin = Bin(probability);
         return (_binRight[bin] + (PriorWeight * probability)) / (_binSeen[bin] + PriorWeight);
+    }
+
+    /// <summary>P(the sibling of this rank, from 1, is right | the best child is wrong).</summary>
+    public double Sibling(int rank) => (_siblingRight[rank - 1] + (PriorWeight * SurvivalWeights.UsualSiblings[rank - 1])) / (_siblingSeen[rank - 1] + PriorWeight);
+
+    /// <summary>Takes in what became of a sibling whose best child was wrong.</summary>
+    public void ObserveSibling(int rank, bool isRight)
+    {
+        _siblingSeen[rank - 1]++;
+        _siblingRight[rank - 1] += isRight ? 1 : 0;
     }
 
     /// <summary>The share of a token's variance that the drafter's probability resolves.</summary>
@@ -72,7 +84,7 @@ internal sealed class LearnedSurvival
     public void Fade()
     {
         const double Kept = 1 - (1 / Memory);
-        foreach (double[] counts in (ReadOnlySpan<double[]>)[_right, _seen, _binRight, _binSeen])
+        foreach (double[] counts in (ReadOnlySpan<double[]>)[_right, _seen, _binRight, _binSeen, _siblingRight, _siblingSeen])
         {
             for (int i = 0; i < counts.Length; i++)
             {
