@@ -38,7 +38,7 @@ public sealed class AutoPolicy : IDraftPolicy
     private readonly OnlineCalibration _rightCalibration = new();
     private readonly OnlineCalibration _nextCalibration = new();
     private readonly int _longest;
-    private readonly int _children;
+    private readonly int _mostChildren;
     private readonly float[] _planned;
     private readonly double[] _hazards;
     private readonly double[] _right;
@@ -56,6 +56,7 @@ public sealed class AutoPolicy : IDraftPolicy
     private float _temperature;
     private long _lastRound;
     private long _rounds;
+    private int _children = 1;
     private int _forced;
     private int _drafted;
     private int _seen;
@@ -76,8 +77,8 @@ public sealed class AutoPolicy : IDraftPolicy
         _clock = clock ?? TimeProvider.System;
         Name = siblings ? PolicyName : ChainName;
         _longest = Math.Min(predictor?.MaxDraft ?? DraftPolicies.UsualMaxDraft, maxNodes);
-        _children = siblings ? SurvivalWeights.Siblings + 1 : 1;
-        MaxPool = _longest * _children;
+        _mostChildren = siblings ? SurvivalWeights.Siblings + 1 : 1;
+        MaxPool = _longest * _mostChildren;
         MaxDraft = Math.Min(maxNodes, MaxPool);
         _objective = new DraftObjective(_longest, MaxDraft + 1);
         _learned = new LearnedSurvival(_longest);
@@ -146,7 +147,10 @@ public sealed class AutoPolicy : IDraftPolicy
 
         _next = _hazards[0];
         _objective.SetCosts(Rate, Costs.StepSeconds, Costs.VerifySeconds);
-        int length = _objective.Plan(_hazards, _predictor?.Resolved ?? _learned.Resolved, _children > 1 ? _siblingShares : []);
+        int length = _objective.Plan(_hazards, _predictor?.Resolved ?? _learned.Resolved, _mostChildren > 1 ? _siblingShares : []);
+
+        // Where a row costs more than a sibling gives if the best child is as likely wrong as right, siblings would hardly ever pay for being asked for.
+        _children = 2 * _objective.RowCost(length + 1) < _siblingShares[0] ? _mostChildren : 1;
         _forced = ForcedLength(length);
         _rounds++;
         return _forced >= 0 ? _forced : length;

@@ -18,6 +18,9 @@ public sealed class DraftCosts
 
     private const int Window = 15;
 
+    // What decides is what one row more costs, a small difference of large numbers.
+    private const int VerifyWindow = 63;
+
     // Shorter than half of the window: a change of pace is known before it has outvoted what was measured before it.
     private const int PaceWindow = 7;
 
@@ -38,7 +41,7 @@ public sealed class DraftCosts
         _verify = new RunningMedian[maxRows];
         for (int i = 0; i < maxRows; i++)
         {
-            _verify[i] = new RunningMedian(Window);
+            _verify[i] = new RunningMedian(VerifyWindow);
         }
 
         _seconds = new double[maxRows];
@@ -199,6 +202,14 @@ public sealed class DraftCosts
             }
 
             (lastRows, lastSeconds) = (rows, seconds);
+        }
+
+        // Half of what a row stands out by is taken for noise.
+        double before = _seconds[0];
+        for (int rows = 2; rows < lastRows; rows++)
+        {
+            double own = _seconds[rows - 1];
+            (_seconds[rows - 1], before) = ((before + (2 * own) + _seconds[rows]) / 4, own);
         }
 
         _seconds.AsSpan(lastRows).Fill(lastSeconds);

@@ -15,7 +15,7 @@ public sealed class DraftObjective
 {
     private const int Grid = 64;
 
-        private readonly double[] _verify;
+    private readonly double[] _verify;
     private readonly double[][] _future;
     private readonly double[] _hazards;
     private readonly double[] _siblings = new double[SurvivalWeights.Siblings];
@@ -57,6 +57,9 @@ public sealed class DraftObjective
             _verify[rows] = rate * verify[Math.Min(rows, verify.Length) - 1];
         }
     }
+
+    /// <summary>What one row more than <paramref name="rows"/> costs, in tokens.</summary>
+    public double RowCost(int rows) => _verify[Math.Min(rows + 1, MaxRows)] - _verify[Math.Min(rows, MaxRows)];
 
     /// <summary>
     /// Before a draft: works out what each state is worth, backwards from the longest draft.

@@ -2,8 +2,8 @@ namespace AdaEagle.Speculation.Policies;
 
 /// <summary>
 /// Survival learnt while decoding, for a drafter without a predictor: by position, how often a token was right whose predecessors were; and by tenths of
-/// the drafter's probability of its token, which is what a step tells. Counts fade, so that the run's own text counts. The prior: every token is
-/// right with 0.7 before its draft, as if that had been seen four times; and with the probability that the drafter gives it afterwards, likewise; siblings as often as usual.
+/// the drafter's probability of its token, which is what a step tells. Counts fade, so that the run's own text counts. The prior: a position is as
+/// all of them are, those with 0.7, each as if that had been seen four times; a token is right with the probability that the drafter gives it, likewise; siblings are as often as usual.
 /// </summary>
 internal sealed class LearnedSurvival
 {
@@ -30,7 +30,17 @@ internal sealed class LearnedSurvival
     }
 
     /// <summary>P(d_i is right | those before it are) before it is drafted, i from 1.</summary>
-    public double Hazard(int i) => (_right[i - 1] + (PriorWeight * PriorHazard)) / (_seen[i - 1] + PriorWeight);
+    public double Hazard(int i)
+    {
+        double right = 0, seen = 0;
+        for (int position = 0; position < _seen.Length; position++)
+        {
+            (right, seen) = (right + _right[position], seen + _seen[position]);
+        }
+
+        double all = (right + (PriorWeight * PriorHazard)) / (seen + PriorWeight);
+        return (_right[i - 1] + (PriorWeight * all)) / (_seen[i - 1] + PriorWeight);
+    }
 
     /// <summary>The same of a token that the drafter gives this probability.</summary>
     public double Right(double probability)
