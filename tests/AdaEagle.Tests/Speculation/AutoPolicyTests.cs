@@ -193,7 +193,7 @@ public class AutoPolicyTests
         }
 
         costs.Observe(2, 0.4, 4, 5, 0.2);
-        Assert.Equal((2, 2.5), (costs.VerifySeconds[2], costs.VerifySeconds[3]));
+        Assert.Equal((2.125, 2.5), (costs.VerifySeconds[2], costs.VerifySeconds[3])); // 2 stands out between 2 and 2.5
         Assert.Equal((0.1, 0.1), (costs.StepSeconds, costs.OverheadSeconds));
     }
 
