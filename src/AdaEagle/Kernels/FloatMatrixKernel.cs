@@ -44,8 +44,8 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         int rows = input.Rows;
         int pairs = (columns + 1) / 2;
         long groupBytes = GroupBytes(columns);
-        // Of seven or eight rows a panel's tile would have to be two, each widening the weights.
-        bool panelTiles = rows == 1 || (PanelTileRows > 1 && (rows <= PanelTileRows || rows > MostGroupTileRows));
+        // Of seven or eight rows a panel's tile would have to be two, each widening the weights. From memory that is the faster way where widening is cheap (docs/experiments.md).
+        bool panelTiles = rows == 1 || (PanelTileRows > 1 && (!TCodec.WidensDearly || rows <= PanelTileRows || rows > MostGroupTileRows));
         int most = panelTiles ? PanelTileRows : Math.Min(TLanes.TileCells, MostGroupTileRows);
         int tiles = (rows + most - 1) / most;
         int tall = (rows + tiles - 1) / tiles;
