@@ -87,10 +87,8 @@ internal static class EagleCommand
         signal.Dispose(); // the trainer has its own
 
         var packed = new PackedAnswers(answers, arguments.GetValue(Batch), arguments.GetValue(Seed), boundaries.Length > 0);
-        TorchLibrary.Load();
         int threads = arguments.GetValue(Threads);
-        torch.set_num_threads(threads);
-        torch.random.manual_seed(arguments.GetValue(Seed));
+        TorchLibrary.Begin(threads, arguments.GetValue(Seed));
         torch.ScalarType products = TargetCommand.ProductType(arguments.GetValue(Products)!, arguments.InvocationConfiguration.Error);
         using HeadModel model = Model(arguments, config, target, answers, packed, products, checkpoint);
         using var trainer = new EagleTrainer(model, packed, options, (trained, count) => Measure(trained, count, target, validation, folder, threads), checkpoint);

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
 using AdaEagle.Formats;
 using AdaEagle.Models;
 using AdaEagle.Speculation.Policies;
@@ -10,7 +9,6 @@ using AdaEagle.Training.Answers;
 using AdaEagle.Training.Eagle;
 using AdaEagle.Training.Ldlp;
 using AdaEagle.Training.Torch;
-using TorchSharp;
 
 namespace AdaEagle.Training.Commands;
 
@@ -68,8 +66,6 @@ internal static class LdlpCommand
     private static readonly Option<int> Threads = AnswerOptions.Threads();
     private static readonly Option<int> Seed = CommonOptions.Seed();
     private static readonly Option<DirectoryInfo> Out = CommonOptions.Out("Folder for answers, recorded drafts, report.json, loss.png and export/, the predictor (stop-report.json, stop-loss.png and stop/, the stop head). A run that was stopped goes on in it.");
-
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     public static Command Create()
     {
@@ -137,9 +133,7 @@ internal static class LdlpCommand
         RootTable? validation = validationFiles.Length > 0
             ? Roots(arguments, target, head, headFingerprint, folder, validationFiles, PromptChoice.All, arguments.GetValue(ValidationAnswers))
             : null;
-        TorchLibrary.Load();
-        torch.set_num_threads(arguments.GetValue(Threads));
-        torch.random.manual_seed(arguments.GetValue(Seed));
+        TorchLibrary.Begin(arguments.GetValue(Threads), arguments.GetValue(Seed));
         Fit(arguments, [.. longest.SelectMany(length => lambdas.Select(lambda => (lambda, length)))], target, headFingerprint, training, validation, folder);
         arguments.InvocationConfiguration.Output.WriteLine(Path.Combine(folder, "export"));
         return 0;
@@ -223,7 +217,7 @@ internal static class LdlpCommand
         }
 
         var whole = new JsonObject { ["lambda"] = best!.Value.Lambda, ["longest_prediction"] = best.Value.Longest, ["draft_cost"] = draftCost, ["verify_cost"] = verifyCost, ["tried"] = new JsonArray([.. tried]) };
-        AtomicFile.Write(Path.Combine(folder, "report.json"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(whole.ToJsonString(Json) + "\n")));
+        AtomicFile.Write(Path.Combine(folder, "report.json"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(whole.ToJsonString(LdlpReport.Json) + "\n")));
         arguments.InvocationConfiguration.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"chosen: lambda {best.Value.Lambda}, longest prediction {best.Value.Longest}"));
     }
 
@@ -255,10 +249,10 @@ internal static class LdlpCommand
         {
             ["lambda"] = lambda,
             ["longest_prediction"] = longest,
-            ["all_roots"] = JsonSerializer.SerializeToNode(all, Json),
-            ["visited_roots"] = JsonSerializer.SerializeToNode(visited, Json),
-            ["trained_on"] = JsonSerializer.SerializeToNode(own, Json),
-            ["simulation"] = JsonSerializer.SerializeToNode(simulation, Json),
+            ["all_roots"] = JsonSerializer.SerializeToNode(all, LdlpReport.Json),
+            ["visited_roots"] = JsonSerializer.SerializeToNode(visited, LdlpReport.Json),
+            ["trained_on"] = JsonSerializer.SerializeToNode(own, LdlpReport.Json),
+            ["simulation"] = JsonSerializer.SerializeToNode(simulation, LdlpReport.Json),
         };
         return (simulation.Where(row => row.Policy.StartsWith("ldlp", StringComparison.Ordinal)).Max(row => row.All), report);
     }

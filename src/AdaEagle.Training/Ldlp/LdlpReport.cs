@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace AdaEagle.Training.Ldlp;
 
@@ -21,6 +23,9 @@ internal sealed record SimulationRow(string Policy, double All, double NotLoopin
 internal static class LdlpReport
 {
     public static readonly double[] Thresholds = [-0.2, -0.4, -0.6, -0.8, -1, -1.5, -2, -3];
+
+    /// <summary>How every report.json of a predictor is written: of few roots some figures are no numbers.</summary>
+    public static readonly JsonSerializerOptions Json = new() { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     /// <summary>By category, all together, and those of answers that don't loop: all roots, or only those where <c>ldlp</c> itself starts a round. Run lengths are cut to the longest prediction, as in training.</summary>
     public static List<PredictionQuality> Quality(RootTable table, IReadOnlyList<double[]> predictions, double lambda, int longest, bool onlyVisited)

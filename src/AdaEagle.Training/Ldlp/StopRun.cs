@@ -2,12 +2,10 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
 using AdaEagle.Formats;
 using AdaEagle.Speculation.Policies;
 using AdaEagle.Training.Answers;
 using AdaEagle.Training.Torch;
-using TorchSharp;
 
 namespace AdaEagle.Training.Ldlp;
 
@@ -21,16 +19,13 @@ internal sealed record StopSettings(StopOptions Fit, double DraftCost, double Ve
 internal sealed class StopRun(TextWriter log, AnsweringTarget target, string headFingerprint, RecordingSettings recording, StopSettings settings)
 {
     private static readonly double[] s_thresholds = [0.3, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998];
-    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     /// <summary>Trains, and returns the folder of the stop head.</summary>
     public string Run(StepRecording steps)
     {
         StepTable training = steps.Training();
         StepTable? validation = steps.Validation();
-        TorchLibrary.Load();
-        torch.set_num_threads(recording.Threads);
-        torch.random.manual_seed(settings.Fit.Seed);
+        TorchLibrary.Begin(recording.Threads, settings.Fit.Seed);
         string export = Path.Combine(recording.Folder, "stop");
         Train(training, export);
         Judge(export, training, validation);
@@ -86,11 +81,11 @@ internal sealed class StopRun(TextWriter log, AnsweringTarget target, string hea
             ["draft_cost"] = settings.DraftCost,
             ["verify_cost"] = settings.VerifyCost,
             ["bytes"] = weights.ByteLength,
-            ["auc"] = JsonSerializer.SerializeToNode(usual, s_json),
-            ["auc_trained_on"] = JsonSerializer.SerializeToNode(own, s_json),
-            ["simulation"] = JsonSerializer.SerializeToNode(simulation, s_json),
+            ["auc"] = JsonSerializer.SerializeToNode(usual, LdlpReport.Json),
+            ["auc_trained_on"] = JsonSerializer.SerializeToNode(own, LdlpReport.Json),
+            ["simulation"] = JsonSerializer.SerializeToNode(simulation, LdlpReport.Json),
         };
-        AtomicFile.Write(Path.Combine(recording.Folder, "stop-report.json"), stream => stream.Write(Encoding.UTF8.GetBytes(report.ToJsonString(s_json) + "\n")));
+        AtomicFile.Write(Path.Combine(recording.Folder, "stop-report.json"), stream => stream.Write(Encoding.UTF8.GetBytes(report.ToJsonString(LdlpReport.Json) + "\n")));
     }
 
     /// <summary>What the engine predicts for every step, by answer.</summary>

@@ -1,12 +1,10 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
 using AdaEagle.Formats;
 using AdaEagle.Speculation.Policies;
 using AdaEagle.Training.Answers;
 using AdaEagle.Training.Torch;
-using TorchSharp;
 
 namespace AdaEagle.Training.Ldlp;
 
@@ -18,16 +16,12 @@ internal sealed record SurvivalSettings(SurvivalOptions Fit, string? Scalar);
 /// <summary>Answers, recorded drafts, training, report: the run of <c>adaeagle-train ldlp --kind survival</c>. A run that was stopped goes on in its folder.</summary>
 internal sealed class SurvivalRun(TextWriter log, AnsweringTarget target, string headFingerprint, RecordingSettings recording, SurvivalSettings settings)
 {
-    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
-
     /// <summary>Trains, and returns the folder of the predictor.</summary>
     public string Run(StepRecording steps)
     {
         StepTable training = steps.Training();
         StepTable? validation = steps.Validation();
-        TorchLibrary.Load();
-        torch.set_num_threads(recording.Threads);
-        torch.random.manual_seed(settings.Fit.Seed);
+        TorchLibrary.Begin(recording.Threads, settings.Fit.Seed);
         string export = Path.Combine(recording.Folder, "export");
         Train(training, export);
         Judge(export, training, validation);
@@ -109,14 +103,14 @@ internal sealed class SurvivalRun(TextWriter log, AnsweringTarget target, string
             ["resolved"] = weights.Resolved,
             ["plan_bytes"] = weights.PlanBytes,
             ["step_bytes"] = weights.StepBytes,
-            ["all_roots"] = JsonSerializer.SerializeToNode(all, s_json),
-            ["visited_roots"] = JsonSerializer.SerializeToNode(there, s_json),
-            ["trained_on"] = JsonSerializer.SerializeToNode(known, s_json),
-            ["reliability"] = JsonSerializer.SerializeToNode(reliability, s_json),
-            ["reliability_not_looping"] = JsonSerializer.SerializeToNode(plain, s_json),
-            ["simulation"] = JsonSerializer.SerializeToNode(simulation, s_json),
+            ["all_roots"] = JsonSerializer.SerializeToNode(all, LdlpReport.Json),
+            ["visited_roots"] = JsonSerializer.SerializeToNode(there, LdlpReport.Json),
+            ["trained_on"] = JsonSerializer.SerializeToNode(known, LdlpReport.Json),
+            ["reliability"] = JsonSerializer.SerializeToNode(reliability, LdlpReport.Json),
+            ["reliability_not_looping"] = JsonSerializer.SerializeToNode(plain, LdlpReport.Json),
+            ["simulation"] = JsonSerializer.SerializeToNode(simulation, LdlpReport.Json),
         };
-        AtomicFile.Write(Path.Combine(recording.Folder, "report.json"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(report.ToJsonString(s_json) + "\n")));
+        AtomicFile.Write(Path.Combine(recording.Folder, "report.json"), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(report.ToJsonString(LdlpReport.Json) + "\n")));
     }
 
     /// <summary>Fixed lengths, thresholds, the scalar if there is one, the oracle, and <c>auto</c> in its forms.</summary>

@@ -16,6 +16,14 @@ public static class TorchLibrary
     /// <exception cref="DllNotFoundException">They are missing beside the program, or cannot be loaded; says why.</exception>
     public static void Load() => _ = Handle.Value;
 
+    /// <summary>Loads it for a training run: so many threads, and its own random numbers from a seed.</summary>
+    public static void Begin(int threads, int seed)
+    {
+        Load();
+        TorchSharp.torch.set_num_threads(threads);
+        TorchSharp.torch.random.manual_seed(seed);
+    }
+
     private static nint LoadNative()
     {
         PrepareProcess();

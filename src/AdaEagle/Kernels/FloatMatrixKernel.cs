@@ -44,7 +44,7 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         int rows = input.Rows;
         int pairs = (columns + 1) / 2;
         long groupBytes = GroupBytes(columns);
-        // Of seven or eight rows a panel's tile would have to be two, each widening the weights. From memory that is the faster way where widening is cheap (docs/experiments.md).
+        // Of seven or eight rows a panel's tile would have to be two, each widening the weights; where widening is cheap two are the faster way from memory all the same (docs/experiments.md).
         bool panelTiles = rows == 1 || (PanelTileRows > 1 && (!TCodec.WidensDearly || rows <= PanelTileRows || rows > MostGroupTileRows));
         int most = panelTiles ? PanelTileRows : Math.Min(TLanes.TileCells, MostGroupTileRows);
         int tiles = (rows + most - 1) / most;
@@ -68,8 +68,8 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
                     continue;
                 }
 
-                // Computing takes longer than reading here: each of the two groups asks for half of the next panel. Few rows ask for what comes soon, both groups of it.
-                bool shares = tiles == 1 && count > PanelTileRows && PanelTileRows > 1;
+                // Of seven or eight rows computing takes longer than reading: each of the two groups asks for half of the next panel. Few rows ask for what comes soon, both groups of it.
+                bool shares = PanelTileRows > 1;
                 byte* soon = shares ? panel + ((long)pairs * PanelPairBytes) : panel + PrefetchBytes;
                 nint step = shares ? PanelPairBytes / 2 : PanelPairBytes;
                 GroupTile(count, panel, pairs, soon, step, values, inputStride, result, outputStride);

@@ -255,13 +255,13 @@ public sealed class AutoPolicy : IDraftPolicy
         int i = _drafted++, node = _seen, parent = pool.Parent(node);
         (_nodes[i], _tokens[i], _seen) = (node, pool.Token(node), pool.Count);
         _headProbabilities[i] = Math.Exp(pool.LogProbability(node));
-        for (int rank = 1; rank <= SurvivalWeights.Siblings; rank++)
-        {
-            _siblingTokens[(i * SurvivalWeights.Siblings) + rank - 1] = node + rank < pool.Count && pool.Parent(node + rank) == parent ? pool.Token(node + rank) : -1;
-        }
-
         if (_predictor is null)
         {
+            for (int rank = 1; rank <= SurvivalWeights.Siblings; rank++)
+            {
+                _siblingTokens[(i * SurvivalWeights.Siblings) + rank - 1] = node + rank < pool.Count && pool.Parent(node + rank) == parent ? pool.Token(node + rank) : -1;
+            }
+
             _right[i] = _learned.Right(_headProbabilities[i]);
             _next = _drafted < _longest ? _hazards[_drafted] : 0;
             return;
