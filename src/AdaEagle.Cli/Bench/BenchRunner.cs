@@ -32,7 +32,7 @@ internal sealed class BenchRunner : IDisposable
         _model = model;
         _settings = settings;
         _session = new GenerationSession(model) { Override = settings.RightPercent is { } right ? drafter => Overridden(drafter, right) : null };
-        MaxDraft = LongestDraft(model);
+        MaxDraft = GenerationSession.MaxDraft;
         if (_session.Drafter(settings.Options.Drafter) is null && settings.Policies.Any(name => name != DraftPolicies.Plain))
         {
             throw new ArgumentException($"The model has no draft head, and every policy but '{DraftPolicies.Plain}' needs a drafter: name the head with --draft, or another with --drafter.");
@@ -52,9 +52,6 @@ internal sealed class BenchRunner : IDisposable
 
     /// <summary>k_max of oracle and calibration.</summary>
     public int MaxDraft { get; }
-
-    /// <summary>k_max of what a model's benchmarks compare: the predictor's, if it has one, and no more than a session drafts.</summary>
-    public static int LongestDraft(LanguageModel model) => Math.Min(model.Predictor?.MaxDraft ?? DraftPolicies.UsualMaxDraft, GenerationSession.MaxDraft);
 
     /// <summary>What rounds cost here; null without a drafter, or before <see cref="Calibrate"/>. Another run's of the same drafter will do.</summary>
     public RoundCosts? Costs { get; set; }

@@ -100,7 +100,7 @@ public class InflatedPredictorsTests
         using var decoder = new SpeculativeDecoder(engine, MaxNodes);
         var task = new DecodingTask(s_text, SamplingOptions.Greedy, 30, []);
         var rounds = new List<RoundRecord>();
-        int[] tokens = Decoding.Speculative(decoder, task, eagle, new AutoPolicy(predictor, DraftCosts.Read(folder["costs.json"], MaxNodes + 1), MaxNodes), onRound: rounds.Add);
+        int[] tokens = Decoding.Speculative(decoder, task, eagle, new AutoPolicy(predictor, DraftCosts.Read(folder["costs.json"], MaxNodes + 1), LongestDraft, MaxNodes), onRound: rounds.Add);
         Assert.Equal(Decoding.Plain(engine, task), tokens);
         return (tokens, rounds);
     }

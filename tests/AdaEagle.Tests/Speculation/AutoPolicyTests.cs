@@ -15,6 +15,7 @@ namespace AdaEagle.Tests.Speculation;
 public class AutoPolicyTests
 {
     private const int MaxNodes = 12;
+    private const int MaxDraft = 8;
 
     [Theory]
     [InlineData(1)]
@@ -38,7 +39,7 @@ public class AutoPolicyTests
         for (int i = 0; i < 30; i++)
         {
             bool measured = random.Next(4) == 0;
-            var policy = new AutoPolicy(random.Next(3) == 0 ? null : predictor, measured ? new DraftCosts(MaxNodes + 1) : Frozen(random), MaxNodes, random.Next(2) == 0);
+            var policy = new AutoPolicy(random.Next(3) == 0 ? null : predictor, measured ? new DraftCosts(MaxNodes + 1) : Frozen(random), random.Next(1, MaxNodes + 1), MaxNodes, random.Next(2) == 0);
             for (int generation = 0; generation < 2; generation++)
             {
                 SamplingOptions sampling = random.Next(2) == 0 ? SamplingOptions.Greedy : new SamplingOptions { Temperature = 0.8f, Seed = (ulong)random.Next(), TopK = random.Next(2) * 5 };
@@ -67,7 +68,7 @@ public class AutoPolicyTests
         List<RoundRecord>[] runs = [.. Enumerable.Range(0, 2).Select(_ =>
         {
             var rounds = new List<RoundRecord>();
-            Decoding.Speculative(decoder, task, eagle, new AutoPolicy(predictor, Frozen(0.04, 0.02), MaxNodes), onRound: rounds.Add);
+            Decoding.Speculative(decoder, task, eagle, new AutoPolicy(predictor, Frozen(0.04, 0.02), predictor.MaxDraft, MaxNodes), onRound: rounds.Add);
             return rounds;
         })];
         Assert.Equal(runs[0], runs[1]);
@@ -87,7 +88,7 @@ public class AutoPolicyTests
         using var eagle = new EagleDrafter(pair.Head, pool);
         using var decoder = new SpeculativeDecoder(target, MaxNodes);
         var task = new DecodingTask([5, 6, 7], SamplingOptions.Greedy, 40, []);
-        Decoding.Speculative(decoder, task, eagle, new AutoPolicy(learns ? null : predictor, Frozen(1.5, 0.5), MaxNodes));
+        Decoding.Speculative(decoder, task, eagle, new AutoPolicy(learns ? null : predictor, Frozen(1.5, 0.5), predictor.MaxDraft, MaxNodes));
         Assert.Equal(0, decoder.Drafted);
     }
 
@@ -103,7 +104,7 @@ public class AutoPolicyTests
         using var target = new LlamaTarget(pair.Target, pool);
         using var decoder = new SpeculativeDecoder(target, MaxNodes, maxPool: 64);
         using var drafter = new OverriddenDrafter(new EagleDrafter(pair.Head, pool), right, 1, TinyModels.Config.VocabularySize);
-        var policy = new AutoPolicy(null, Frozen(0.05, 0.02), MaxNodes);
+        var policy = new AutoPolicy(null, Frozen(0.05, 0.02), MaxDraft, MaxNodes);
         var rounds = new List<RoundRecord>();
         for (int i = 0; i < 3; i++)
         {
@@ -129,14 +130,14 @@ public class AutoPolicyTests
         int[] expected = Decoding.Plain(target, task);
         foreach ((double share, int least, int most) in ((double, int, int)[])[(1, 1, 30), (0, 110, 150)])
         {
-            var policy = new AutoPolicy(null, Frozen(0.1, 0.05), MaxNodes, siblings: false);
+            var policy = new AutoPolicy(null, Frozen(0.1, 0.05), MaxDraft, MaxNodes, siblings: false);
             using var drafter = ScriptedDrafter.Recorded(task.Prompt, expected, TinyModels.Config.VocabularySize, share, 1, new Random(1));
             var rounds = new List<RoundRecord>();
             Assert.Equal(expected, Decoding.Speculative(decoder, task, drafter, policy, onRound: rounds.Add));
 
             // Always right: soon the longest drafts. Always wrong: soon none.
             Assert.InRange(rounds.Count, least, most);
-            Assert.All(rounds[^12..^2], round => Assert.Equal(share == 1 ? DraftPolicies.UsualMaxDraft : 0, round.Drafted));
+            Assert.All(rounds[^12..^2], round => Assert.Equal(share == 1 ? MaxDraft : 0, round.Drafted));
         }
     }
 
@@ -149,7 +150,7 @@ public class AutoPolicyTests
         using var eagle = new EagleDrafter(pair.Head, pool);
         using var decoder = new SpeculativeDecoder(target, MaxNodes);
         var costs = new DraftCosts(MaxNodes + 1);
-        var policy = new AutoPolicy(null, costs, MaxNodes, siblings: false);
+        var policy = new AutoPolicy(null, costs, MaxDraft, MaxNodes, siblings: false);
         var rounds = new List<RoundRecord>();
         Decoding.Speculative(decoder, new DecodingTask([5, 6, 7], SamplingOptions.Greedy, 100, []), eagle, policy, onRound: rounds.Add);
         Assert.Equal([4, 2, 0, 8, 4, 2, 0, 8], rounds.Take(8).Select(round => round.Drafted));

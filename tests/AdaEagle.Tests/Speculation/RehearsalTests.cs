@@ -85,7 +85,7 @@ public class RehearsalTests
         using var decoder = new SpeculativeDecoder(target, 12, maxPool: 64);
         using var folder = new Formats.TemporaryFolder();
         string costs = folder.Write("costs.json", """{"draft_step_seconds": 0.04, "verify_seconds": [1, 1.02], "overhead_seconds": 0.01}""");
-        AutoPolicy[] policies = [.. Enumerable.Range(0, 2).Select(_ => new AutoPolicy(predictor, DraftCosts.Read(costs, 13), 12))];
+        AutoPolicy[] policies = [.. Enumerable.Range(0, 2).Select(_ => new AutoPolicy(predictor, DraftCosts.Read(costs, 13), predictor.MaxDraft, 12))];
         var task = new DecodingTask([5, 6, 7], SamplingOptions.Greedy, 80, []);
         int[] output = Decoding.Speculative(decoder, task, eagle, policies[0]);
         using var rehearsal = new Rehearsal(pair.Target, shared, pool, [policies[1], new FixedLengthPolicy(2)], _ => s_costs);

@@ -15,7 +15,7 @@ internal static class RuleSettings
     {
         (string, IEnumerable<string>)[] rules =
         [
-            ("fixed", Enumerable.Range(0, longest + 1).Select(length => $"fixed:{length}")),
+            ("fixed", Lengths(0, longest).Select(length => $"fixed:{length}")),
             ("threshold", Each("threshold", -0.2, -0.4, -0.6, -0.8, -1, -1.3, -1.6, -2, -2.5, -3, -4, -6)),
             ("ldlp", ["ldlp"]),
             ("ldlp+threshold", Each("ldlp+threshold", -0.2, -0.4, -0.6, -0.8, -1, -1.3, -1.6, -2, -2.5, -3, -4, -6)),
@@ -27,20 +27,23 @@ internal static class RuleSettings
             ("hf-confidence", Pairs("hf-confidence", [0.2, 0.3, 0.4, 0.5, 0.6, 0.7], [4, longest])),
             ("hf-adaptive", Pairs("hf-adaptive", [0.2, 0.4], [2, 3, 4, 5, 6, longest])),
             ("ema-tiers", Words("ema-tiers", "1-3-7", "1-2-4", "1-2-3", "1-3-5", "2-4-6", "1-4-8", "2-4", "1-3", "3-7", "2-5", "1-2-3-4", "2-4-6-8")),
-            ("bucket", Enumerable.Range(1, longest).Select(shortest => $"bucket:{shortest}")),
+            ("bucket", Lengths(1, longest).Select(shortest => $"bucket:{shortest}")),
             ("ucb", Each("ucb", 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1)),
             ("position-argmax", Each("position-argmax", 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)),
-            ("survival-rank", Enumerable.Range(1, longest).Select(length => $"survival-rank:{length}")),
+            ("survival-rank", Lengths(1, longest).Select(length => $"survival-rank:{length}")),
             ("comb", Lists("comb", Levels(longest, 4), [1, 2, 3])),
             ("tree", ((int[])[2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 28, 40]).Select(fittedTree)),
             ("eagle2", Lists("eagle2", [6, 10, 16], [.. Levels(longest, 3).Select(depth => depth - 1)], [4]).Concat(Lists("eagle2", [16, 32, 60], [longest - 1], [10]))),
             ("opt-tree", Lists("opt-tree", [6, 12, 24], Levels(longest, 2), [4]).SelectMany(sizes => Each(sizes, 0.2, 0.5))),
             ("auto", ["auto"]),
             ("auto:chain", ["auto:chain"]),
-            ("cape", Enumerable.Range(1, longest).Select(length => $"cape:{length}")),
+            ("cape", Lengths(1, longest).Select(length => $"cape:{length}")),
         ];
         return [.. rules.Select(rule => (rule.Item1, (IReadOnlyList<string>)[.. rule.Item2.Distinct().Take(Most)]))];
     }
+
+    // All short ones, and some of the longer.
+    private static IEnumerable<int> Lengths(int shortest, int longest) => ((int[])[0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16]).Where(length => length >= shortest && length <= longest);
 
     private static IEnumerable<string> Each(string rule, params double[] values) => values.Select(value => string.Create(CultureInfo.InvariantCulture, $"{rule}:{value}"));
 

@@ -19,7 +19,7 @@ internal sealed class TuneCommand
     };
 
     private readonly Option<int> _limit = Values.Whole("--limit", "At most N prompts, evenly over the file; 0 takes all.", 0, 0);
-    private readonly Option<int> _maxDraft = Values.Whole("--max-draft", "The longest draft of every rule; 0 takes the predictor's, or 8.", 0, 0, GenerationSession.MaxDraft);
+    private readonly Option<int> _maxDraft = Values.Whole("--max-draft", "The longest draft of every rule; the most by default.", GenerationSession.MaxDraft, 0, GenerationSession.MaxDraft);
     private readonly Option<string?> _costsOf = new("--costs-of")
     {
         Description = "Prices rounds with the costs that another run measured (its --json): that of a model which computes the same, such as this one inflated.", HelpName = "FILE",
@@ -64,7 +64,7 @@ internal sealed class TuneCommand
         GenerationOptions options = _generation.Read(arguments, _terminal);
         using LanguageModel model = _model.Load(arguments, _terminal);
         string drafter = model.DefaultDrafter ?? throw new ArgumentException("The model has no draft head, and there is nothing to tune without a drafter: name the head with --draft, or another with --drafter.");
-        int maxDraft = arguments.GetValue(_maxDraft) is > 0 and int most ? most : BenchRunner.LongestDraft(model);
+        int maxDraft = arguments.GetValue(_maxDraft);
         TuneCosts? costs = arguments.GetValue(_costsOf) is { } other ? TuneCosts.Read(other, maxDraft) : null;
         using var tuner = new Tuner(model, maxDraft);
         TuneJson result = _terminal.Interrupts.Run(cancellation => BenchProgress.Run(_terminal, stage => Tune(model, drafter, tuner, prompts, arguments.GetValue(_limit), costs, options, stage, cancellation)));

@@ -39,7 +39,7 @@ public sealed class AdaEdlPolicy(float first, float target, int maxDraft) : Chai
 
         PolicyArguments.RequireAtMost(name, parts, 2);
         return new AdaEdlPolicy(
-            PolicyArguments.Number(name, parts, 0, "L", -10, 1, usual: 0.4f), PolicyArguments.Number(name, parts, 1, "A", 0, 1, usual: 0.9f), PolicyArguments.MaxDraft(resources));
+            PolicyArguments.Number(name, parts, 0, "L", -10, 1, usual: 0.4f), PolicyArguments.Number(name, parts, 1, "A", 0, 1, usual: 0.9f), resources.MaxDraft);
     }
 
     /// <inheritdoc/>

@@ -28,7 +28,7 @@ public sealed class AutoPolicy : IDraftPolicy
     /// <summary>rho is a mean over about so many rounds.</summary>
     private const double RateMemory = 1000;
 
-    private static readonly int[] s_start = [4, 2, 0, DraftPolicies.UsualMaxDraft];
+    private static readonly int[] s_start = [4, 2, 0, int.MaxValue];
 
     private readonly SurvivalPredictor? _predictor;
     private readonly TimeProvider _clock;
@@ -66,17 +66,18 @@ public sealed class AutoPolicy : IDraftPolicy
     /// <summary>Makes the policy.</summary>
     /// <param name="predictor">The survival predictor; null to learn while running.</param>
     /// <param name="costs">Measured costs, which it goes on measuring, or frozen ones.</param>
+    /// <param name="maxDraft">The longest chain. It may be longer than the predictor's k_max: what is beyond is as likely as the predictor's last token.</param>
     /// <param name="maxNodes">The most tokens that are ever verified.</param>
     /// <param name="siblings">True to verify siblings where that pays.</param>
     /// <param name="clock">Measures what is not drafting or verifying; the round's times come with its observations.</param>
-    public AutoPolicy(SurvivalPredictor? predictor, DraftCosts costs, int maxNodes, bool siblings = true, TimeProvider? clock = null)
+    public AutoPolicy(SurvivalPredictor? predictor, DraftCosts costs, int maxDraft, int maxNodes, bool siblings = true, TimeProvider? clock = null)
     {
         ArgumentNullException.ThrowIfNull(costs);
         _predictor = predictor;
         Costs = costs;
         _clock = clock ?? TimeProvider.System;
         Name = siblings ? PolicyName : ChainName;
-        _longest = Math.Min(predictor?.MaxDraft ?? DraftPolicies.UsualMaxDraft, maxNodes);
+        _longest = Math.Min(maxDraft, maxNodes);
         _mostChildren = siblings ? SurvivalWeights.Siblings + 1 : 1;
         MaxPool = _longest * _mostChildren;
         MaxDraft = Math.Min(maxNodes, MaxPool);

@@ -46,7 +46,7 @@ public sealed class BucketPolicy : ChainPolicy
         }
 
         PolicyArguments.RequireAtMost(name, parts, 1);
-        int longest = PolicyArguments.MaxDraft(resources);
+        int longest = resources.MaxDraft;
         return new BucketPolicy(PolicyArguments.Whole(name, parts, 0, "F", 1, longest, usual: Math.Min(UsualShortest, longest)), longest);
     }
 

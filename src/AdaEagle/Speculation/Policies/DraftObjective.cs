@@ -13,7 +13,7 @@ namespace AdaEagle.Speculation.Policies;
 /// </remarks>
 public sealed class DraftObjective
 {
-    private const int Grid = 64;
+    private const int Grid = 24;
 
     private readonly double[] _verify;
     private readonly double[][] _future;

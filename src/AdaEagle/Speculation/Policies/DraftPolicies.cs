@@ -31,9 +31,6 @@ public static class DraftPolicies
     /// <summary>The name of plain decoding: no drafter at all.</summary>
     public const string Plain = "ar";
 
-    /// <summary>k_max where no predictor says another.</summary>
-    public const int UsualMaxDraft = 8;
-
     private static readonly (string Form, string What, Func<string, PolicyResources, IDraftPolicy?> Make)[] s_kinds =
     [
         ("fixed:K", "always K tokens, K from 0", MakeFixed),
@@ -129,7 +126,7 @@ public static class DraftPolicies
     }
 
     private static ThresholdPolicy? MakeThreshold(string name, PolicyResources resources) =>
-        Argument(name, "threshold:") is { } argument ? new ThresholdPolicy(Threshold(name, argument), PolicyArguments.MaxDraft(resources)) : null;
+        Argument(name, "threshold:") is { } argument ? new ThresholdPolicy(Threshold(name, argument), resources.MaxDraft) : null;
 
     private static LdlpPolicy? MakeLdlpThreshold(string name, PolicyResources resources)
     {
@@ -143,7 +140,7 @@ public static class DraftPolicies
     }
 
     private static AutoPolicy? MakeAuto(string name, PolicyResources resources) => name is AutoPolicy.PolicyName or AutoPolicy.ChainName
-        ? new AutoPolicy(resources.Survival, resources.Costs ?? new DraftCosts(resources.MaxNodes + 1), resources.MaxNodes, name == AutoPolicy.PolicyName, resources.Clock)
+        ? new AutoPolicy(resources.Survival, resources.Costs ?? new DraftCosts(resources.MaxNodes + 1), resources.MaxDraft, resources.MaxNodes, name == AutoPolicy.PolicyName, resources.Clock)
         : null;
 
     private static Eagle2Policy? MakeEagle2(string name, PolicyResources resources)

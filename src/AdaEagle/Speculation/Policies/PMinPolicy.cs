@@ -28,7 +28,7 @@ public sealed class PMinPolicy(float least, int maxDraft) : ChainPolicy
         }
 
         PolicyArguments.RequireAtMost(name, parts, 1);
-        return new PMinPolicy(PolicyArguments.Number(name, parts, 0, "P", 0, 1), PolicyArguments.MaxDraft(resources));
+        return new PMinPolicy(PolicyArguments.Number(name, parts, 0, "P", 0, 1), resources.MaxDraft);
     }
 
     /// <inheritdoc/>

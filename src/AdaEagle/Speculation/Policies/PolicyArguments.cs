@@ -11,9 +11,6 @@ internal static class PolicyArguments
         : name.StartsWith(kind + ":", StringComparison.Ordinal) ? name[(kind.Length + 1)..].Split(':')
         : null;
 
-    /// <summary>k_max of rules that have none of their own: the predictor's, so that all are compared with the same.</summary>
-    public static int MaxDraft(PolicyResources resources) => Math.Min(resources.MaxDraft, resources.Predictor?.MaxDraft ?? DraftPolicies.UsualMaxDraft);
-
     /// <summary>The part at <paramref name="index"/> as a number, or <paramref name="usual"/> where there are fewer parts.</summary>
     public static float Number(string name, string[] parts, int index, string what, float least, float most, float? usual = null)
     {

@@ -54,7 +54,7 @@ public sealed class PositionArgmaxPolicy : ChainPolicy
         }
 
         PolicyArguments.RequireAtMost(name, parts, 1);
-        return new PositionArgmaxPolicy(PolicyArguments.Number(name, parts, 0, "S", 0.0001f, 1, usual: 0.05f), PolicyArguments.MaxDraft(resources));
+        return new PositionArgmaxPolicy(PolicyArguments.Number(name, parts, 0, "S", 0.0001f, 1, usual: 0.05f), resources.MaxDraft);
     }
 
     /// <inheritdoc/>

@@ -43,7 +43,7 @@ public sealed class SpecDecPolicy : ChainPolicy
         PolicyArguments.RequireAtMost(name, parts, 1);
         float most = PolicyArguments.Number(name, parts, 0, "H", 0, 1, usual: 0.3f);
         return resources.StopHead is { } head
-            ? new SpecDecPolicy(head, most, PolicyArguments.MaxDraft(resources))
+            ? new SpecDecPolicy(head, most, resources.MaxDraft)
             : throw new MissingPartException(
                 $"'{name}' needs a stop head for the EAGLE head that drafts, and there is none: name one with --stop-head, or train one with adaeagle-train ldlp --kind stop.", nameof(name));
     }

@@ -30,7 +30,7 @@ public sealed unsafe class SurvivalPredictor : IDisposable
     /// <param name="feature">f_j, the target's feature at the position before it. [hidden]</param>
     /// <param name="rootSignals">The target's distribution at position j, which the root was taken from.</param>
     /// <param name="temperature">Of sampling; 0 is greedy.</param>
-    /// <param name="hazards">Filled: as many logits as there is room for, at most k_max.</param>
+    /// <param name="hazards">Filled. What is beyond k_max is taken to be as likely as the token at k_max.</param>
     public void Plan(int root, ReadOnlySpan<float> feature, in DraftSignals rootSignals, float temperature, Span<float> hazards)
     {
         int hidden = _weights.Target.Config.HiddenSize;
@@ -42,11 +42,11 @@ public sealed unsafe class SurvivalPredictor : IDisposable
         ReadOnlySpan<float> outputs = _plan.Run();
         for (int i = 0; i < hazards.Length; i++)
         {
-            hazards[i] = Number(outputs[i]);
+            hazards[i] = Number(outputs[Math.Min(i, MaxDraft - 1)]);
         }
     }
 
-    /// <summary>After a draft step: what is to be thought of the token, and of the next.</summary>
+    /// <summary>After a draft step: what is to be thought of the token, and of the next. One deeper than k_max is estimated as if it were there.</summary>
     /// <param name="hidden">The head's output row whose distribution the token was taken from. [hidden]</param>
     /// <param name="signals">The rest.</param>
     public StepEstimate Estimate(ReadOnlySpan<float> hidden, in StepSignals signals)
@@ -54,7 +54,7 @@ public sealed unsafe class SurvivalPredictor : IDisposable
         Span<float> input = _step.InputValues;
         ArgumentOutOfRangeException.ThrowIfNotEqual(hidden.Length, input.Length - StepSignals.Count, nameof(hidden));
         hidden.CopyTo(input);
-        signals.Write(input[hidden.Length..]);
+        (signals with { Depth = Math.Min(signals.Depth, MaxDraft) }).Write(input[hidden.Length..]);
         ReadOnlySpan<float> outputs = _step.Run();
         return new StepEstimate(Number(outputs[0]), Number(outputs[1]));
     }

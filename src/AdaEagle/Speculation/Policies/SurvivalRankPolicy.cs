@@ -57,7 +57,7 @@ public sealed class SurvivalRankPolicy : ChainPolicy
         }
 
         PolicyArguments.RequireAtMost(name, parts, 1);
-        int most = PolicyArguments.MaxDraft(resources);
+        int most = resources.MaxDraft;
 
         // What another policy measures is none of its business, unless it is what all are to go by.
         DraftCosts costs = resources.Costs is { IsFrozen: true } frozen ? frozen : new DraftCosts(most + 1);

@@ -28,7 +28,7 @@ public sealed class SvipPolicy(float most, int maxDraft) : ChainPolicy
         }
 
         PolicyArguments.RequireAtMost(name, parts, 1);
-        return new SvipPolicy(PolicyArguments.Number(name, parts, 0, "H", 0, 10, usual: 0.3f), PolicyArguments.MaxDraft(resources));
+        return new SvipPolicy(PolicyArguments.Number(name, parts, 0, "H", 0, 10, usual: 0.3f), resources.MaxDraft);
     }
 
     /// <inheritdoc/>

@@ -42,7 +42,7 @@ public sealed class UcbPolicy : ChainPolicy
         }
 
         PolicyArguments.RequireAtMost(name, parts, 1);
-        return new UcbPolicy(PolicyArguments.Number(name, parts, 0, "W", 0, 1, usual: 0.5f), PolicyArguments.MaxDraft(resources));
+        return new UcbPolicy(PolicyArguments.Number(name, parts, 0, "W", 0, 1, usual: 0.5f), resources.MaxDraft);
     }
 
     /// <inheritdoc/>
