@@ -61,7 +61,7 @@ public sealed class BenchTests : IClassFixture<TinyCliModel>, IDisposable
         JsonElement environment = root.GetProperty("environment");
         Assert.Equal(_model.Folder, environment.GetProperty("model").GetString());
         Assert.Equal("f32", environment.GetProperty("weights").GetString());
-        Assert.Equal(9, environment.GetProperty("costs").GetProperty("verify_seconds").GetArrayLength());
+        Assert.Equal(17, environment.GetProperty("costs").GetProperty("verify_seconds").GetArrayLength());
         Assert.Contains("--policies", environment.GetProperty("command_line").GetString(), StringComparison.Ordinal);
         Assert.Contains("oracle", environment.GetProperty("command_line").GetString(), StringComparison.Ordinal);
     }

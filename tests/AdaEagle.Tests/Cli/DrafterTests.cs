@@ -68,7 +68,7 @@ public sealed class DrafterTests(TinyCliModel model) : IClassFixture<TinyCliMode
         Assert.Equal(0, run.Code);
         using JsonDocument document = JsonDocument.Parse(File.ReadAllText(output));
         JsonElement root = document.RootElement;
-        Assert.Equal((2, 8), (root.GetProperty("outputs").GetInt32(), root.GetProperty("max_draft").GetInt32()));
+        Assert.Equal((2, 16), (root.GetProperty("outputs").GetInt32(), root.GetProperty("max_draft").GetInt32()));
         JsonElement[] rules = [.. root.GetProperty("rules").EnumerateArray()];
         Assert.Equal(22, rules.Length);
         Assert.All((string[])["tree", "comb", "survival-rank", "auto"], name => Assert.Contains(rules, rule => rule.GetProperty("rule").GetString() == name));
@@ -91,8 +91,8 @@ public sealed class DrafterTests(TinyCliModel model) : IClassFixture<TinyCliMode
     {
         string prompts = _folder.Write("few.jsonl", """{"question_id": 1, "category": "one", "turns": ["hello hello hello"]}""");
         string first = _folder.File("first.json"), second = _folder.File("second.json"), cut = _folder.File("cut.json");
-        Assert.Equal(0, model.Run("bench", "tune", "--prompts", prompts, "--max-tokens", "30", "--json", first).Code);
-        Assert.Equal(0, model.Run("bench", "tune", "--prompts", prompts, "--max-tokens", "30", "--costs-of", first, "--json", second).Code);
+        Assert.Equal(0, model.Run("bench", "tune", "--prompts", prompts, "--max-tokens", "30", "--max-draft", "8", "--json", first).Code);
+        Assert.Equal(0, model.Run("bench", "tune", "--prompts", prompts, "--max-tokens", "30", "--max-draft", "8", "--costs-of", first, "--json", second).Code);
         using JsonDocument one = JsonDocument.Parse(File.ReadAllText(first)), other = JsonDocument.Parse(File.ReadAllText(second));
 
         // Everything is decided by tokens and costs, so everything is the same again.
@@ -103,7 +103,7 @@ public sealed class DrafterTests(TinyCliModel model) : IClassFixture<TinyCliMode
         model.Run("bench", "tune", "--prompts", prompts, "--costs-of", _folder.Write("none.json", "{}")).FailsWith(1, "none.json", "no costs", "--json");
         model.Run("bench", "tune", "--prompts", prompts, "--costs-of", _folder.Write("bad.json", "[")).FailsWith(1, "bad.json", "--json");
         File.WriteAllText(cut, File.ReadAllText(first).Replace("\"sizes\": [", "\"sizes\": [0,", StringComparison.Ordinal));
-        model.Run("bench", "tune", "--prompts", prompts, "--costs-of", cut).FailsWith(1, "cut.json", "no costs");
+        model.Run("bench", "tune", "--prompts", prompts, "--max-draft", "8", "--costs-of", cut).FailsWith(1, "cut.json", "no costs");
     }
 
     public void Dispose() => _folder.Dispose();

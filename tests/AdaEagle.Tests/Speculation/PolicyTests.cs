@@ -169,9 +169,8 @@ public class PolicyTests
             Assert.Equal(name, DraftPolicies.Create(name, resources).Name);
         }
 
-        Assert.Equal(6, DraftPolicies.Create("threshold:-0.6", resources).MaxDraft);
+        Assert.Equal(16, DraftPolicies.Create("threshold:-0.6", resources).MaxDraft);
         Assert.Equal(6, DraftPolicies.Create("ldlp", resources).MaxDraft);
-        Assert.Equal(8, DraftPolicies.Create("threshold:-0.6", resources with { Predictor = null }).MaxDraft);
         Assert.Equal(4, DraftPolicies.Create("threshold:-0.6", new PolicyResources(null, 4)).MaxDraft);
     }
 

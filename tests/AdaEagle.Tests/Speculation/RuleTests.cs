@@ -209,13 +209,13 @@ public class RuleTests
         Assert.Equal((3, 0), (policy.Length, policy.Bucket));
         policy.Plan(Root(0));
         Assert.Equal((3, 20), (policy.Length, policy.Bucket));
-        // At the ceiling (8) the bucket is held at its top: 40 + 2.
+        // At the ceiling (16) the bucket is held at its top: 80 + 2.
         for (int i = 0; i < 100; i++)
         {
             policy.Observe(Round(policy.Length, policy.Length));
         }
 
-        Assert.Equal((8, 42), (policy.Length, policy.Bucket));
+        Assert.Equal((16, 82), (policy.Length, policy.Bucket));
     }
 
     [Fact]
@@ -305,7 +305,7 @@ public class RuleTests
     [InlineData("ema-tiers:3", "ascending")]
     [InlineData("ema-tiers:3-1", "ascending")]
     [InlineData("ema-tiers:1-x", "a tier must be a whole number")]
-    [InlineData("bucket:9", "F must be a whole number from 1 to 8")]
+    [InlineData("bucket:17", "F must be a whole number from 1 to 16")]
     [InlineData("ucb:2", "W must be")]
     [InlineData("p-minimum", "Supported: ar")]
     public void Names_that_make_no_rule_are_refused(string name, string message) =>
