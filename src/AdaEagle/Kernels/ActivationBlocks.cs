@@ -10,10 +10,11 @@ namespace AdaEagle.Kernels;
 /// </summary>
 /// <remarks>
 /// Rows are taken in tiles of equal height, at most <paramref name="tileRows"/>, and within a tile the rows' blocks alternate, so that a product reads one ascending stream.
-/// A block: 32 codes; the scale; the scale times the sum of the codes; eight times that sum; the sums of its two halves, 16 bits each.
+/// A block: 32 codes; the scale; the scale times the sum of the codes; minus <paramref name="weightOffset"/> times that sum, which takes off what the weights' codes are read too large
+/// by; the sums of its two halves, 16 bits each.
 /// Wide codes take 16 bits, four of them in the order 0, 2, 1, 3 (see <see cref="IRegister{TSelf}.DotSigned"/>).
 /// </remarks>
-internal sealed unsafe class ActivationBlocks(int tileRows, bool wideCodes) : InputPreparation
+internal sealed unsafe class ActivationBlocks(int tileRows, bool wideCodes, int weightOffset) : InputPreparation
 {
     /// <summary>Values of a block.</summary>
     public const int Length = 32;
@@ -33,13 +34,13 @@ internal sealed unsafe class ActivationBlocks(int tileRows, bool wideCodes) : In
 
     public override int RowBytes(int columns) => columns / Length * _blockBytes;
 
-    public override void Prepare(float* input, int columns, int row, int rows, byte* prepared)
+    public override void Prepare(float* input, int firstColumn, int count, int columns, int row, int rows, byte* prepared)
     {
         var tiles = new RowTiles(rows, tileRows);
         int tile = tiles.Of(row), start = tiles.Start(tile), height = tiles.Start(tile + 1) - start;
-        byte* block = prepared + ((nint)start * RowBytes(columns)) + ((nint)(row - start) * _blockBytes);
+        byte* block = prepared + ((nint)start * RowBytes(columns)) + ((((nint)firstColumn / Length * height) + row - start) * _blockBytes);
         sbyte* codes = stackalloc sbyte[Length];
-        for (int column = 0; column < columns; column += Length)
+        for (int column = 0; column < count; column += Length)
         {
             int first, second;
             float scale;
@@ -57,7 +58,7 @@ internal sealed unsafe class ActivationBlocks(int tileRows, bool wideCodes) : In
             byte* tail = block + _blockBytes - TailBytes;
             *(float*)tail = scale;
             *(float*)(tail + 4) = scale * sum;
-            *(int*)(tail + 8) = 8 * sum;
+            *(int*)(tail + 8) = -weightOffset * sum;
             *(short*)(tail + 12) = (short)first;
             *(short*)(tail + 14) = (short)second;
             block += height * _blockBytes;

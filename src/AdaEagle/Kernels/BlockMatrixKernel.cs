@@ -40,7 +40,7 @@ internal abstract unsafe class BlockMatrixKernel<TFormat>(int lanes) : MatrixKer
 internal sealed unsafe class ScalarBlockKernel<TFormat>() : BlockMatrixKernel<TFormat>(1)
     where TFormat : struct, IBlockFormat
 {
-    private static readonly ActivationBlocks s_preparation = new(1, wideCodes: false);
+    private static readonly ActivationBlocks s_preparation = new(1, wideCodes: false, TFormat.Offset);
 
     public override InputPreparation Preparation => s_preparation;
 
@@ -120,7 +120,8 @@ internal abstract unsafe class TiledBlockKernel<TRegister, TFormat>(int tileRows
     // As many weights as stay in the second-level cache while every tile of inputs passes over them.
     private const long CachedBytes = 192 << 10;
 
-    private readonly ActivationBlocks _preparation = new(tileRows, wideCodes: TFormat.CodeBits == 8 && TRegister.SignedCodesAreWide);
+    private readonly ActivationBlocks _preparation = new(
+        tileRows, wideCodes: TFormat.CodeBits == 8 && TRegister.SignedCodesAreWide, TFormat.CodeBits == 8 && TRegister.SignedCodesAreBiased ? 128 : TFormat.Offset);
 
     public override InputPreparation Preparation => _preparation;
 

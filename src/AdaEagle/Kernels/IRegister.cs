@@ -17,6 +17,9 @@ internal unsafe interface IRegister<TSelf>
     /// <summary>True if <see cref="DotSigned"/> reads a signed code as 16 bits, false if as 8.</summary>
     static abstract bool SignedCodesAreWide { get; }
 
+    /// <summary>True where <see cref="SplitSigned"/> makes bytes unsigned, 128 larger.</summary>
+    static abstract bool SignedCodesAreBiased { get; }
+
     static abstract TSelf Zero { get; }
 
     /// <summary>Four bytes for each lane.</summary>
@@ -85,6 +88,6 @@ internal unsafe interface IRegister<TSelf>
     /// <summary>sum + the products of four bytes -128 … 127, which were split, with four codes; where they are 16 bits wide they lie in the order 0, 2, 1, 3.</summary>
     static abstract TSelf DotSigned(TSelf sum, TSelf first, TSelf second, byte* codes);
 
-    /// <summary>What is left of a sum by <see cref="DotSigned"/>; <paramref name="eightfold"/> points to eight times the sum of the codes.</summary>
-    static abstract TSelf FinishSigned(TSelf sum, int* eightfold);
+    /// <summary>What sums by <see cref="DotSigned"/> over a block begin with: zero, or where <see cref="SignedCodesAreBiased"/>, -128 times the sum of the block's codes, which <paramref name="correction"/> points to.</summary>
+    static abstract TSelf StartSigned(int* correction);
 }

@@ -27,6 +27,9 @@ internal abstract unsafe class InputPreparation
     /// <summary>Bytes of a prepared row.</summary>
     public abstract int RowBytes(int columns);
 
-    /// <summary>Prepares row <paramref name="row"/> of <paramref name="rows"/>; <paramref name="prepared"/> is the memory of all of them.</summary>
-    public abstract void Prepare(float* input, int columns, int row, int rows, byte* prepared);
+    /// <summary>
+    /// Prepares <paramref name="count"/> of the <paramref name="columns"/> of row <paramref name="row"/> of <paramref name="rows"/>, whole blocks, from <paramref name="firstColumn"/> on;
+    /// <paramref name="input"/> points to the first of them, <paramref name="prepared"/> is the memory of all rows.
+    /// </summary>
+    public abstract void Prepare(float* input, int firstColumn, int count, int columns, int row, int rows, byte* prepared);
 }

@@ -49,5 +49,5 @@ internal readonly unsafe struct Q4_0Format : IBlockFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TRegister Finish<TRegister>(TRegister sum, TRegister products, TRegister scale, TRegister minusMinimum, byte* tail)
         where TRegister : struct, IRegister<TRegister> => TRegister.ScaleAndAdd(
-            TRegister.SubtractIntegers(products, TRegister.Broadcast((int*)(tail + 8))), scale, (float*)tail, sum);
+            TRegister.AddIntegers(products, TRegister.Broadcast((int*)(tail + 8))), scale, (float*)tail, sum);
 }

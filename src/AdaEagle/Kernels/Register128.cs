@@ -20,6 +20,8 @@ internal readonly unsafe struct Register128 : IRegister<Register128>
 
     public static bool SignedCodesAreWide => !Dp.IsSupported;
 
+    public static bool SignedCodesAreBiased => false;
+
     public static Register128 Zero
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -144,7 +146,7 @@ internal readonly unsafe struct Register128 : IRegister<Register128>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Register128 FinishSigned(Register128 sum, int* eightfold) => sum;
+    public static Register128 StartSigned(int* correction) => Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<sbyte> Codes(byte* codes) => Vector128.Create(*(int*)codes).AsSByte();

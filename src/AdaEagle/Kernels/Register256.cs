@@ -19,6 +19,8 @@ internal readonly unsafe struct Register256 : IRegister<Register256>
 
     public static bool SignedCodesAreWide => !AvxVnni.IsSupported;
 
+    public static bool SignedCodesAreBiased => AvxVnni.IsSupported;
+
     public static Register256 Zero
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -114,7 +116,7 @@ internal readonly unsafe struct Register256 : IRegister<Register256>
     {
         if (AvxVnni.IsSupported)
         {
-            // w + 128 is unsigned; FinishSigned takes the 128s off.
+            // w + 128 is unsigned; what StartSigned begins with takes the 128s off.
             first = new(bytes._v ^ Vector256.Create((byte)0x80).AsInt32());
             second = first;
             return;
@@ -132,8 +134,7 @@ internal readonly unsafe struct Register256 : IRegister<Register256>
             + Avx2.MultiplyAddAdjacent(second._v.AsInt16(), Vector256.Create(*(int*)(codes + 4)).AsInt16()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Register256 FinishSigned(Register256 sum, int* eightfold) =>
-        AvxVnni.IsSupported ? SubtractIntegers(sum, ShiftLeft(Broadcast(eightfold), 4)) : sum;
+    public static Register256 StartSigned(int* correction) => AvxVnni.IsSupported ? Broadcast(correction) : Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<sbyte> Codes(byte* codes) => Vector256.Create(*(int*)codes).AsSByte();

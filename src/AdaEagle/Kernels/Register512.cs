@@ -19,6 +19,8 @@ internal readonly unsafe struct Register512 : IRegister<Register512>
 
     public static bool SignedCodesAreWide => true;
 
+    public static bool SignedCodesAreBiased => false;
+
     public static Register512 Zero
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -116,5 +118,5 @@ internal readonly unsafe struct Register512 : IRegister<Register512>
             + Avx512BW.MultiplyAddAdjacent(second._v.AsInt16(), Vector512.Create(*(int*)(codes + 4)).AsInt16()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Register512 FinishSigned(Register512 sum, int* eightfold) => sum;
+    public static Register512 StartSigned(int* correction) => Zero;
 }

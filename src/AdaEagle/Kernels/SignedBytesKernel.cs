@@ -60,9 +60,51 @@ internal sealed unsafe class SignedBytesKernel<TRegister, TFormat>(int tileRows 
             for (int block = 0; block < blocks; block++)
             {
                 Prefetch(codes, TRegister.Lanes * BlockLayout<TFormat>.CodeBytes);
-                TRegister n0 = TRegister.Zero, n1 = TRegister.Zero, n2 = TRegister.Zero, n3 = TRegister.Zero;
-                TRegister n4 = TRegister.Zero, n5 = TRegister.Zero, n6 = TRegister.Zero, n7 = TRegister.Zero;
-                TRegister n8 = TRegister.Zero;
+                byte* starts = x + (8 * StepBytes) + 8;
+                TRegister n0 = TRegister.StartSigned((int*)starts);
+                TRegister n1 = TRegister.Zero, n2 = TRegister.Zero, n3 = TRegister.Zero, n4 = TRegister.Zero;
+                TRegister n5 = TRegister.Zero, n6 = TRegister.Zero, n7 = TRegister.Zero, n8 = TRegister.Zero;
+
+                if (TRows.Value > 1)
+                {
+                    n1 = TRegister.StartSigned((int*)(starts + ActivationBytes));
+                }
+
+                if (TRows.Value > 2)
+                {
+                    n2 = TRegister.StartSigned((int*)(starts + (2 * ActivationBytes)));
+                }
+
+                if (TRows.Value > 3)
+                {
+                    n3 = TRegister.StartSigned((int*)(starts + (3 * ActivationBytes)));
+                }
+
+                if (TRows.Value > 4)
+                {
+                    n4 = TRegister.StartSigned((int*)(starts + (4 * ActivationBytes)));
+                }
+
+                if (TRows.Value > 5)
+                {
+                    n5 = TRegister.StartSigned((int*)(starts + (5 * ActivationBytes)));
+                }
+
+                if (TRows.Value > 6)
+                {
+                    n6 = TRegister.StartSigned((int*)(starts + (6 * ActivationBytes)));
+                }
+
+                if (TRows.Value > 7)
+                {
+                    n7 = TRegister.StartSigned((int*)(starts + (7 * ActivationBytes)));
+                }
+
+                if (TRows.Value > 8)
+                {
+                    n8 = TRegister.StartSigned((int*)(starts + (8 * ActivationBytes)));
+                }
+
                 for (int half = 0; half < 2; half++)
                 {
                     TRegister first, second;
@@ -243,46 +285,46 @@ internal sealed unsafe class SignedBytesKernel<TRegister, TFormat>(int tileRows 
                 }
 
                 TFormat.LoadScales(commonScale, commonMinimum, scales, out TRegister scale, out _);
-                f0 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n0, (int*)(x + 8)), scale, (float*)(x), f0);
+                f0 = TRegister.ScaleAndAdd(n0, scale, (float*)(x), f0);
 
                 if (TRows.Value > 1)
                 {
-                    f1 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n1, (int*)(x + ActivationBytes + 8)), scale, (float*)(x + ActivationBytes), f1);
+                    f1 = TRegister.ScaleAndAdd(n1, scale, (float*)(x + ActivationBytes), f1);
                 }
 
                 if (TRows.Value > 2)
                 {
-                    f2 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n2, (int*)(x + (2 * ActivationBytes) + 8)), scale, (float*)(x + (2 * ActivationBytes)), f2);
+                    f2 = TRegister.ScaleAndAdd(n2, scale, (float*)(x + (2 * ActivationBytes)), f2);
                 }
 
                 if (TRows.Value > 3)
                 {
-                    f3 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n3, (int*)(x + (3 * ActivationBytes) + 8)), scale, (float*)(x + (3 * ActivationBytes)), f3);
+                    f3 = TRegister.ScaleAndAdd(n3, scale, (float*)(x + (3 * ActivationBytes)), f3);
                 }
 
                 if (TRows.Value > 4)
                 {
-                    f4 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n4, (int*)(x + (4 * ActivationBytes) + 8)), scale, (float*)(x + (4 * ActivationBytes)), f4);
+                    f4 = TRegister.ScaleAndAdd(n4, scale, (float*)(x + (4 * ActivationBytes)), f4);
                 }
 
                 if (TRows.Value > 5)
                 {
-                    f5 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n5, (int*)(x + (5 * ActivationBytes) + 8)), scale, (float*)(x + (5 * ActivationBytes)), f5);
+                    f5 = TRegister.ScaleAndAdd(n5, scale, (float*)(x + (5 * ActivationBytes)), f5);
                 }
 
                 if (TRows.Value > 6)
                 {
-                    f6 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n6, (int*)(x + (6 * ActivationBytes) + 8)), scale, (float*)(x + (6 * ActivationBytes)), f6);
+                    f6 = TRegister.ScaleAndAdd(n6, scale, (float*)(x + (6 * ActivationBytes)), f6);
                 }
 
                 if (TRows.Value > 7)
                 {
-                    f7 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n7, (int*)(x + (7 * ActivationBytes) + 8)), scale, (float*)(x + (7 * ActivationBytes)), f7);
+                    f7 = TRegister.ScaleAndAdd(n7, scale, (float*)(x + (7 * ActivationBytes)), f7);
                 }
 
                 if (TRows.Value > 8)
                 {
-                    f8 = TRegister.ScaleAndAdd(TRegister.FinishSigned(n8, (int*)(x + (8 * ActivationBytes) + 8)), scale, (float*)(x + (8 * ActivationBytes)), f8);
+                    f8 = TRegister.ScaleAndAdd(n8, scale, (float*)(x + (8 * ActivationBytes)), f8);
                 }
 
                 scales += TRegister.Lanes * BlockLayout<TFormat>.ScaleBytes;

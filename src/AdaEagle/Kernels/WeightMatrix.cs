@@ -18,6 +18,8 @@ public sealed unsafe class WeightMatrix : IDisposable
         Rows = rows;
         Columns = columns;
         _parts = parts;
+        PanelGroups = parts.Max(part => part.Kernel.PanelGroups);
+        ByteLength = parts.Sum(part => part.Packed.ByteLength);
         _preparations = [.. parts.Select(part => part.Kernel.Preparation).OfType<InputPreparation>().Distinct()];
         PreparedRowBytes = _preparations.Sum(preparation => preparation.RowBytes(columns));
         foreach (Part part in parts)
@@ -44,8 +46,11 @@ public sealed unsafe class WeightMatrix : IDisposable
     /// <summary>Groups of 16 interleaved rows, the last one padded with zero rows.</summary>
     public int GroupCount => GroupsOf(Rows);
 
+    /// <summary>Groups of a panel of every part: a product begins with one.</summary>
+    internal int PanelGroups { get; }
+
     /// <summary>Bytes a product streams.</summary>
-    public long ByteLength => _parts.Sum(part => part.Packed.ByteLength);
+    public long ByteLength { get; }
 
     /// <summary>Bytes of a row of inputs after <see cref="PrepareRow"/>; 0: the floats are read as they are.</summary>
     internal int PreparedRowBytes { get; }
@@ -150,11 +155,14 @@ public sealed unsafe class WeightMatrix : IDisposable
     /// Makes of row <paramref name="row"/> of <paramref name="rows"/> what the product reads; <paramref name="prepared"/> is the memory of all rows,
     /// <see cref="PreparedRowBytes"/> for each.
     /// </summary>
-    internal void PrepareRow(float* input, int row, int rows, byte* prepared)
+    internal void PrepareRow(float* input, int row, int rows, byte* prepared) => PrepareColumns(input, 0, Columns, row, rows, prepared);
+
+    /// <summary><see cref="PrepareRow"/> of <paramref name="count"/> columns from <paramref name="firstColumn"/> on, both multiples of 32; <paramref name="input"/> points to the first.</summary>
+    internal void PrepareColumns(float* input, int firstColumn, int count, int row, int rows, byte* prepared)
     {
         foreach (InputPreparation preparation in _preparations)
         {
-            preparation.Prepare(input, Columns, row, rows, prepared);
+            preparation.Prepare(input, firstColumn, count, Columns, row, rows, prepared);
             prepared += (nint)rows * preparation.RowBytes(Columns);
         }
     }

@@ -8,6 +8,11 @@ namespace AdaEagle.Models;
 /// </summary>
 internal sealed unsafe class DecoderStack : IDisposable
 {
+    private const int SmallestChunkBytes = 24 << 10;
+
+    // Groups of gate and up that make 32 numbers of the MLP's inside: a block of whatever format they are rounded for.
+    private const int MlpGrain = 4;
+
     private readonly Attention _attention;
 
     public DecoderStack(LayerShape shape, IReadOnlyList<DecoderLayer> layers, RopeTable rope, KernelPath path, CacheFormat cache = CacheFormat.F32)
@@ -97,7 +102,7 @@ internal sealed unsafe class DecoderStack : IDisposable
         nint outputStride)
     {
         var input = new PhaseInput(this, worker, workspace, matrix, norm, inputs, inputStride, rows);
-        while (Take(worker, matrix, out int first, out int groups))
+        while (Take(worker, matrix, SmallestChunk(matrix), out int first, out int groups))
         {
             Multiply(ref input, matrix, bias, first, groups, outputs, outputStride);
         }
@@ -123,16 +128,24 @@ internal sealed unsafe class DecoderStack : IDisposable
         }
     }
 
-    // Whole tiles, and a cache's worth at most.
-    private static bool Take(Worker worker, WeightMatrix matrix, out int first, out int groups) =>
-        worker.Take(matrix.GroupCount, grain: 4, most: 64, out first, out groups);
+    // At most a cache's worth.
+    private static bool Take(Worker worker, WeightMatrix matrix, int grain, out int first, out int groups) =>
+        worker.Take(matrix.GroupCount, grain, most: 64, out first, out groups);
+
+    // Whole panels. Few where groups are long: who is done first waits for the other's last chunk.
+    private static int SmallestChunk(WeightMatrix matrix)
+    {
+        int panel = matrix.PanelGroups;
+        long groups = SmallestChunkBytes * matrix.GroupCount / matrix.ByteLength;
+        return (int)Math.Clamp(groups / panel * panel, panel, MlpGrain);
+    }
 
     private void ExecuteLayer(Worker worker, StackWorkspace workspace, PassRows rows, int index, NativeBuffer? norm, float* inputs, nint inputStride)
     {
         DecoderLayer layer = Layers[index];
         int count = rows.Active, hidden = workspace.HiddenStride;
         var input = new PhaseInput(this, worker, workspace, layer.QueryKeyValue, norm, inputs, inputStride, count);
-        while (Take(worker, layer.QueryKeyValue, out int first, out int groups))
+        while (Take(worker, layer.QueryKeyValue, SmallestChunk(layer.QueryKeyValue), out int first, out int groups))
         {
             Multiply(ref input, layer.QueryKeyValue, layer.QueryKeyValueBias, first, groups, workspace.QueryKeyValue, workspace.QueryKeyValueStride);
         }
@@ -140,32 +153,40 @@ internal sealed unsafe class DecoderStack : IDisposable
         workspace.Lap(worker, PassPart.Products);
         _attention.Execute(worker, workspace, rows, layer, index);
         workspace.Lap(worker, PassPart.Attention);
-        ProductOntoResidual(worker, workspace, layer.Output, layer.OutputBias, workspace.Attention, workspace.AttentionStride, count);
+        input = new PhaseInput(this, worker, workspace, layer.Output, null, workspace.Attention, workspace.AttentionStride, count);
+        ProductOntoResidual(worker, workspace, layer.Output, layer.OutputBias, ref input);
 
         input = new PhaseInput(this, worker, workspace, layer.GateUp, layer.PostAttentionNorm, workspace.Residual, hidden, count);
-        while (Take(worker, layer.GateUp, out int first, out int groups))
+        byte* prepared = layer.Down.PreparedRowBytes == 0 ? null : workspace.InnerPrepared;
+        while (Take(worker, layer.GateUp, MlpGrain, out int first, out int groups))
         {
             Multiply(ref input, layer.GateUp, layer.GateUpBias, first, groups, workspace.GateUp, workspace.GateUpStride);
             for (int row = 0; row < count; row++)
             {
                 float* gateUp = workspace.GateUp + ((nint)row * workspace.GateUpStride) + (first * MatrixKernel.GroupRows);
-                Vector.SwiGlu(gateUp, groups / 2, workspace.Inner + ((nint)row * workspace.InnerStride) + (first / 2 * MatrixKernel.GroupRows));
+                int column = first / 2 * MatrixKernel.GroupRows;
+                float* inner = workspace.Inner + ((nint)row * workspace.InnerStride) + column;
+                Vector.SwiGlu(gateUp, groups / 2, inner);
+                if (prepared is not null)
+                {
+                    layer.Down.PrepareColumns(inner, column, groups / 2 * MatrixKernel.GroupRows, row, count, prepared);
+                }
             }
         }
 
         workspace.Lap(worker, PassPart.Products);
-        ProductOntoResidual(worker, workspace, layer.Down, layer.DownBias, workspace.Inner, workspace.InnerStride, count);
+        input = new PhaseInput(new ProductInput(workspace.Inner, workspace.InnerStride, count, prepared));
+        ProductOntoResidual(worker, workspace, layer.Down, layer.DownBias, ref input);
     }
 
-    private void ProductOntoResidual(Worker worker, StackWorkspace workspace, WeightMatrix matrix, NativeBuffer? bias, float* inputs, nint inputStride, int rows)
+    private void ProductOntoResidual(Worker worker, StackWorkspace workspace, WeightMatrix matrix, NativeBuffer? bias, ref PhaseInput input)
     {
         nint stride = workspace.HiddenStride;
-        var input = new PhaseInput(this, worker, workspace, matrix, null, inputs, inputStride, rows);
-        while (Take(worker, matrix, out int first, out int groups))
+        while (Take(worker, matrix, SmallestChunk(matrix), out int first, out int groups))
         {
             Multiply(ref input, matrix, bias, first, groups, workspace.Sum, stride);
             nint at = first * MatrixKernel.GroupRows;
-            for (int row = 0; row < rows; row++, at += stride)
+            for (int row = 0; row < input.Rows; row++, at += stride)
             {
                 Vector.AddTo(workspace.Residual + at, workspace.Sum + at, groups * MatrixKernel.GroupRows);
             }
@@ -222,6 +243,16 @@ internal sealed unsafe class DecoderStack : IDisposable
 
             workspace.Lap(worker, PassPart.Norms);
             _ready = true;
+        }
+
+        /// <summary>Inputs that the phase before has prepared.</summary>
+        public PhaseInput(ProductInput input)
+        {
+            // Never asked, as nothing is left to make.
+            (_stack, _worker, _workspace, _matrix) = (null!, null!, null!, null!);
+            _normalized = input.Floats;
+            _prepared = input.Prepared;
+            (_stride, Rows, _ready) = (input.Stride, input.Rows, true);
         }
 
         public int Rows { get; }

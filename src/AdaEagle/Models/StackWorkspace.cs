@@ -11,7 +11,7 @@ internal sealed unsafe class StackWorkspace : IDisposable
     // Beyond this many numbers normalising and preparing them once for every worker costs more than a phase.
     private const int OwnNumbers = 8192;
 
-    private readonly NativeBuffer _residual, _queryKeyValue, _attention, _gateUp, _inner, _sum, _normalized, _prepared;
+    private readonly NativeBuffer _residual, _queryKeyValue, _attention, _gateUp, _inner, _sum, _normalized, _prepared, _innerPrepared;
     private readonly WorkerScratch[] _scratch;
 
     /// <summary>Room for passes of <paramref name="maxRows"/> through the stack, and for the inputs of <paramref name="others"/>: LM head, fc.</summary>
@@ -33,6 +33,7 @@ internal sealed unsafe class StackWorkspace : IDisposable
         _normalized = NativeBuffer.OfFloats((long)maxRows * HiddenStride);
         WeightMatrix[] matrices = [.. stack.Layers.SelectMany(layer => (WeightMatrix[])[layer.QueryKeyValue, layer.Output, layer.GateUp, layer.Down]), .. others];
         _prepared = new NativeBuffer((long)maxRows * matrices.Max(matrix => matrix.PreparedRowBytes));
+        _innerPrepared = new NativeBuffer((long)maxRows * stack.Layers.Max(layer => layer.Down.PreparedRowBytes));
         long ownPrepared = matrices.Max(matrix => (long)OwnRows(matrix.Columns) * matrix.PreparedRowBytes);
         long ownNormalized = (long)OwnRows(shape.Hidden) * HiddenStride;
         _scratch = [.. Enumerable.Range(0, workers).Select(_ => new WorkerScratch(ownNormalized, ownPrepared))];
@@ -74,6 +75,9 @@ internal sealed unsafe class StackWorkspace : IDisposable
     /// <summary>Prepared inputs that the workers share.</summary>
     public byte* Prepared => _prepared.Bytes;
 
+    /// <summary>What is inside the MLP, prepared for the product that leads out of it.</summary>
+    public byte* InnerPrepared => _innerPrepared.Bytes;
+
     public AttentionWorkspace Attend { get; }
 
     public WorkerScratch Scratch(Worker worker) => _scratch[worker.Index];
@@ -93,7 +97,7 @@ internal sealed unsafe class StackWorkspace : IDisposable
 
     public void Dispose()
     {
-        foreach (NativeBuffer buffer in (NativeBuffer[])[_residual, _queryKeyValue, _attention, _gateUp, _inner, _sum, _normalized, _prepared])
+        foreach (NativeBuffer buffer in (NativeBuffer[])[_residual, _queryKeyValue, _attention, _gateUp, _inner, _sum, _normalized, _prepared, _innerPrepared])
         {
             buffer.Dispose();
         }

@@ -15,6 +15,8 @@ internal unsafe struct EmulatedRegister<TBiased> : IRegister<EmulatedRegister<TB
 
     public static bool SignedCodesAreWide => false;
 
+    public static bool SignedCodesAreBiased => TBiased.Value;
+
     public static EmulatedRegister<TBiased> Zero => default;
 
     public static EmulatedRegister<TBiased> Load(byte* source) => Each(i => ((int*)source)[i]);
@@ -83,8 +85,7 @@ internal unsafe struct EmulatedRegister<TBiased> : IRegister<EmulatedRegister<TB
     public static EmulatedRegister<TBiased> DotSigned(EmulatedRegister<TBiased> sum, EmulatedRegister<TBiased> first, EmulatedRegister<TBiased> second, byte* codes) =>
         AddIntegers(sum, Products(first, codes, signed: !TBiased.Value));
 
-    public static EmulatedRegister<TBiased> FinishSigned(EmulatedRegister<TBiased> sum, int* eightfold) =>
-        TBiased.Value ? SubtractIntegers(sum, ShiftLeft(Broadcast(eightfold), 4)) : sum;
+    public static EmulatedRegister<TBiased> StartSigned(int* correction) => TBiased.Value ? Broadcast(correction) : Zero;
 
     private static EmulatedRegister<TBiased> FusedMultiplyAdd(EmulatedRegister<TBiased> left, EmulatedRegister<TBiased> scale, float* factor, EmulatedRegister<TBiased> addend)
     {
