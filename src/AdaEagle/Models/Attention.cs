@@ -192,12 +192,17 @@ internal sealed unsafe class Attention
         int group = _shape.HeadsPerGroup, queries = batch.Count * group, window = pass.Layer.Window;
         ReadOnlySpan<AttentionPlan.Row> rows = pass.Plan.Rows.Slice(batch.First, batch.Count);
         bool shared = pass.Workspace.Attend.SharedSpans > 0;
+        // One span's state is the total.
+        bool merges = !shared && lastSpan > firstSpan;
         for (int query = 0; query < queries; query++)
         {
             AttentionPlan.Row row = rows[query / group];
             float* vector = pass.QueryKeyValue(row) + (((keyValueHead * group) + (query % group)) * _shape.HeadDimension);
             Turn(pass, vector, pass.Layer.QueryNorm, row.Position, _scale, scratch.Queries + (query * _stride));
-            _kernels.Clear(scratch.Totals + (query * _stateFloats), _stride);
+            if (merges)
+            {
+                _kernels.Clear(scratch.Totals + (query * _stateFloats), _stride);
+            }
         }
 
         for (int span = firstSpan; span <= lastSpan; span++)
@@ -232,7 +237,7 @@ internal sealed unsafe class Attention
                     float* kept = pass.Workspace.Attend.SpanState(batch.First + (query / group), (keyValueHead * group) + (query % group), _shape.Heads, span);
                     new ReadOnlySpan<float>(state, _stateFloats).CopyTo(new Span<float>(kept, _stateFloats));
                 }
-                else
+                else if (merges)
                 {
                     _kernels.Merge(scratch.Totals + (query * _stateFloats), state, _stride);
                 }
@@ -241,7 +246,7 @@ internal sealed unsafe class Attention
 
         for (int query = 0; query < queries && !shared; query++)
         {
-            Finish(pass, rows[query / group], (keyValueHead * group) + (query % group), scratch.Totals + (query * _stateFloats));
+            Finish(pass, rows[query / group], (keyValueHead * group) + (query % group), (merges ? scratch.Totals : scratch.States) + (query * _stateFloats));
         }
     }
 
