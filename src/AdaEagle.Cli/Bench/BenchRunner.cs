@@ -32,15 +32,14 @@ internal sealed class BenchRunner : IDisposable
         _model = model;
         _settings = settings;
         _session = new GenerationSession(model) { Override = settings.RightPercent is { } right ? drafter => Overridden(drafter, right) : null };
-        MaxDraft = GenerationSession.MaxDraft;
         if (_session.Drafter(settings.Options.Drafter) is null && settings.Policies.Any(name => name != DraftPolicies.Plain))
         {
             throw new ArgumentException($"The model has no draft head, and every policy but '{DraftPolicies.Plain}' needs a drafter: name the head with --draft, or another with --drafter.");
         }
 
         _overridden = _session.Drafter(settings.Options.Drafter) as OverriddenDrafter;
-        _oracle = settings.Policies.Contains(OraclePolicy.PolicyName) ? new OraclePolicy(MaxDraft) : null;
-        _treeOracle = settings.Policies.Contains(TreeOraclePolicy.PolicyName) ? new TreeOraclePolicy(MaxDraft, TreeOracleCandidates) : null;
+        _oracle = settings.Policies.Contains(OraclePolicy.PolicyName) ? new OraclePolicy(GenerationSession.MaxDraft) : null;
+        _treeOracle = settings.Policies.Contains(TreeOraclePolicy.PolicyName) ? new TreeOraclePolicy(GenerationSession.MaxDraft, TreeOracleCandidates) : null;
         _policies = [.. settings.Policies.Select(name => name switch
         {
             DraftPolicies.Plain => null,
@@ -50,8 +49,6 @@ internal sealed class BenchRunner : IDisposable
         })];
     }
 
-    /// <summary>k_max of oracle and calibration.</summary>
-    public int MaxDraft { get; }
 
     /// <summary>What rounds cost here; null without a drafter, or before <see cref="Calibrate"/>. Another run's of the same drafter will do.</summary>
     public RoundCosts? Costs { get; set; }
@@ -114,7 +111,7 @@ internal sealed class BenchRunner : IDisposable
             return;
         }
 
-        var calibration = new CostCalibration(MaxDraft);
+        var calibration = new CostCalibration(GenerationSession.MaxDraft);
         foreach (Question question in QuestionFile.Limit(_settings.Questions, CalibrationPrompts))
         {
             GenerationOptions options = _settings.OptionsFor(question, 0) with { MaxTokens = CalibrationTokens, StopAtEndToken = false, StopStrings = [] };
@@ -138,7 +135,7 @@ internal sealed class BenchRunner : IDisposable
         }
 
         using var recorder = new RunRecorder(
-            _model.Target, _session.Drafter(_settings.Options.Drafter)!, _model.Pool, MaxDraft, _treeOracle is null ? 1 : TreeOracleCandidates);
+            _model.Target, _session.Drafter(_settings.Options.Drafter)!, _model.Pool, GenerationSession.MaxDraft, _treeOracle is null ? 1 : TreeOracleCandidates);
         foreach (PlainAnswer answer in Answers!.All)
         {
             GenerationOptions options = _settings.OptionsFor(answer.Question, answer.Turn);
@@ -149,8 +146,8 @@ internal sealed class BenchRunner : IDisposable
             done();
         }
 
-        Plan = _oracle is null ? null : OraclePlan.Find(_recorded, Costs!, MaxDraft);
-        TreePlan = _treeOracle is null ? null : OraclePlan.Find(_recorded, Costs!, MaxDraft, knowsRanks: true);
+        Plan = _oracle is null ? null : OraclePlan.Find(_recorded, Costs!, GenerationSession.MaxDraft);
+        TreePlan = _treeOracle is null ? null : OraclePlan.Find(_recorded, Costs!, GenerationSession.MaxDraft, knowsRanks: true);
     }
 
     /// <summary>The timed runs. The policies take turns prompt by prompt, and none is always first.</summary>

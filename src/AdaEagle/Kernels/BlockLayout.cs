@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace AdaEagle.Kernels;
 
@@ -82,6 +83,12 @@ internal static unsafe class BlockLayout<TFormat>
     /// <summary>Widens a row, with the roundings of the format: (Scale * factor) * (code - Offset) - Minimum.</summary>
     public static void UnpackRow(byte* packed, int columns, int lanes, int lane, float* row)
     {
+        if (TFormat.CodeBits == 8)
+        {
+            UnpackBytes(packed, columns, lanes, lane, row);
+            return;
+        }
+
         int* codes = stackalloc int[Length];
         for (int block = 0; block < columns / Length; block++)
         {
@@ -91,6 +98,22 @@ internal static unsafe class BlockLayout<TFormat>
             {
                 float value = (k < Length / 2 ? first : second) * (codes[k] - TFormat.Offset);
                 *row++ = TFormat.HasMinimum ? value - scales.Minimum : value;
+            }
+        }
+    }
+
+    // The same of bytes, which embeddings are: one is read for every row of every pass.
+    private static void UnpackBytes(byte* packed, int columns, int lanes, int lane, float* row)
+    {
+        for (int block = 0; block < columns / Length; block++)
+        {
+            PackedBlock at = Block(packed, columns, block, lanes);
+            Vector128<float> scale = Vector128.Create(TFormat.ReadScales(at.Common, at.Scales, lanes, lane).Scale);
+            byte* codes = at.Codes + (4 * lane);
+            for (int i = 0; i < Length; i += 4, codes += 4 * lanes, row += 4)
+            {
+                Vector128<int> four = Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)codes).AsSByte()));
+                (Vector128.ConvertToSingle(four) * scale).Store(row);
             }
         }
     }

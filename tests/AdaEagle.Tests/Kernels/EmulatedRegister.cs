@@ -187,7 +187,7 @@ public unsafe class EmulatedRegisterTests
                 using var prepared = new NativeBuffer((long)count * kernel.Preparation!.RowBytes(Columns));
                 for (int row = 0; row < count; row++)
                 {
-                    kernel.Preparation.Prepare(inputs.Pointer + (row * Columns), Columns, row, count, prepared.Bytes);
+                    kernel.Preparation.Prepare(inputs.Pointer + (row * Columns), 0, Columns, Columns, row, count, prepared.Bytes);
                 }
 
                 using var outputs = new Floats(count * Outputs);

@@ -158,6 +158,22 @@ public class AutoPolicyTests
         Assert.InRange(policy.Rate, 1e-3 / costs.Round(0, 1), 20 / costs.Round(0, 1));
     }
 
+    // The passes are even, so that nothing is corrected for the machine's pace; many steps are equal.
+    [Fact]
+    public void A_step_costs_the_median_of_the_last_fifteen()
+    {
+        var random = new Random(3);
+        var costs = new DraftCosts(8);
+        var steps = new List<double>();
+        for (int round = 0; round < 200; round++)
+        {
+            steps.Add(random.Next(1, 12) * 0.5);
+            costs.Observe(1, steps[^1], 3, 2, 0);
+            double[] last = [.. steps.TakeLast(15).Order()];
+            Assert.Equal((last[(last.Length - 1) / 2] + last[last.Length / 2]) / 2, costs.StepSeconds, 12);
+        }
+    }
+
     [Fact]
     public void Costs_are_medians_that_rise_with_the_rows()
     {

@@ -43,7 +43,7 @@ internal static class RuleSettings
     }
 
     // All short ones, and some of the longer.
-    private static IEnumerable<int> Lengths(int shortest, int longest) => ((int[])[0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16]).Where(length => length >= shortest && length <= longest);
+    private static IEnumerable<int> Lengths(int shortest, int longest) => ((int[])[0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, longest]).Where(length => length >= shortest && length <= longest).Distinct();
 
     private static IEnumerable<string> Each(string rule, params double[] values) => values.Select(value => string.Create(CultureInfo.InvariantCulture, $"{rule}:{value}"));
 

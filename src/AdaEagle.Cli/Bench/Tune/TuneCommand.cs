@@ -19,7 +19,7 @@ internal sealed class TuneCommand
     };
 
     private readonly Option<int> _limit = Values.Whole("--limit", "At most N prompts, evenly over the file; 0 takes all.", 0, 0);
-    private readonly Option<int> _maxDraft = Values.Whole("--max-draft", "The longest draft of every rule; the most by default.", GenerationSession.MaxDraft, 0, GenerationSession.MaxDraft);
+    private readonly Option<int> _maxDraft = Values.Whole("--max-draft", "The longest draft of every rule; the most by default.", GenerationSession.MaxDraft, 1, GenerationSession.MaxDraft);
     private readonly Option<string?> _costsOf = new("--costs-of")
     {
         Description = "Prices rounds with the costs that another run measured (its --json): that of a model which computes the same, such as this one inflated.", HelpName = "FILE",

@@ -56,7 +56,6 @@ public sealed class AutoPolicy : IDraftPolicy
     private float _temperature;
     private long _lastRound;
     private long _rounds;
-    private int _children = 1;
     private int _forced;
     private int _drafted;
     private int _seen;
@@ -149,9 +148,6 @@ public sealed class AutoPolicy : IDraftPolicy
         _next = _hazards[0];
         _objective.SetCosts(Rate, Costs.StepSeconds, Costs.VerifySeconds);
         int length = _objective.Plan(_hazards, _predictor?.Resolved ?? _learned.Resolved, _mostChildren > 1 ? _siblingShares : []);
-
-        // Where a row costs more than a sibling gives if the best child is as likely wrong as right, siblings would hardly ever pay for being asked for.
-        _children = 2 * _objective.RowCost(length + 1) < _siblingShares[0] ? _mostChildren : 1;
         _forced = ForcedLength(length);
         _rounds++;
         return _forced >= 0 ? _forced : length;
@@ -167,7 +163,7 @@ public sealed class AutoPolicy : IDraftPolicy
             return 0;
         }
 
-        nodes[0] = new Expansion(_drafted == 0 ? -1 : _nodes[_drafted - 1], _children);
+        nodes[0] = new Expansion(_drafted == 0 ? -1 : _nodes[_drafted - 1], _mostChildren);
         return 1;
     }
 
@@ -194,7 +190,7 @@ public sealed class AutoPolicy : IDraftPolicy
                 keep[count++] = _nodes[depth - 1];
             }
 
-            for (int rank = 1; rank < _children && count < keep.Length; rank++)
+            for (int rank = 1; rank < _mostChildren && count < keep.Length; rank++)
             {
                 if (IsChosen(depth, rank, added))
                 {
@@ -221,7 +217,11 @@ public sealed class AutoPolicy : IDraftPolicy
         }
 
         _accepted = round.Accepted;
-        _learned.Fade();
+        if (_predictor is null)
+        {
+            _learned.Fade();
+        }
+
         _planCalibration.Fade();
         _rightCalibration.Fade();
         _nextCalibration.Fade();
@@ -280,9 +280,9 @@ public sealed class AutoPolicy : IDraftPolicy
     private int Leaves(DraftTree pool)
     {
         int count = 0;
-        for (int i = 0; i < _drafted && _children > 1; i++)
+        for (int i = 0; i < _drafted && _mostChildren > 1; i++)
         {
-            for (int rank = 1; rank < _children && _nodes[i] + rank < pool.Count && pool.Parent(_nodes[i] + rank) == pool.Parent(_nodes[i]); rank++)
+            for (int rank = 1; rank < _mostChildren && _nodes[i] + rank < pool.Count && pool.Parent(_nodes[i] + rank) == pool.Parent(_nodes[i]); rank++)
             {
                 double share = _predictor is null
                     ? _siblingShares[rank - 1]
@@ -323,8 +323,11 @@ public sealed class AutoPolicy : IDraftPolicy
         {
             bool isRight = i < right;
             Forecasts?.Invoke(new DraftForecast(i + 1, _hazards[i], _right[i], isRight));
-            _learned.Observe(i + 1, _headProbabilities[i], isRight);
-            if (_predictor is not null)
+            if (_predictor is null)
+            {
+                _learned.Observe(i + 1, _headProbabilities[i], isRight);
+            }
+            else
             {
                 _planCalibration.Observe(_planned[i], isRight);
                 _rightCalibration.Observe(_rightLogits[i], isRight);
@@ -352,7 +355,7 @@ public sealed class AutoPolicy : IDraftPolicy
             _learned.Observe(place + 1, _headProbabilities[place], isRight);
         }
 
-        for (int rank = 1; rank < _children && !isRight; rank++)
+        for (int rank = 1; rank < _mostChildren && !isRight; rank++)
         {
             if (_siblingTokens[(place * SurvivalWeights.Siblings) + rank - 1] is >= 0 and int sibling)
             {

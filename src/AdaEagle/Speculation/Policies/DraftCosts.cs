@@ -228,13 +228,21 @@ public sealed class DraftCosts
 
         public double Add(double value)
         {
-            _last[_next] = value;
-            _next = (_next + 1) % window;
-            Count = Math.Min(Count + 1, window);
-            Span<double> sorted = _sorted.AsSpan(0, Count);
-            _last.AsSpan(0, Count).CopyTo(sorted);
-            sorted.Sort();
-            return Median = (sorted[(Count - 1) / 2] + sorted[Count / 2]) / 2;
+            // The oldest makes room, and the new one is put into its place: sorting anew would take as long as a small model's layer.
+            int free = Count < window ? Count++ : _sorted.AsSpan().BinarySearch(_last[_next]);
+            (_last[_next], _next) = (value, (_next + 1) % window);
+            for (; free > 0 && _sorted[free - 1] > value; free--)
+            {
+                _sorted[free] = _sorted[free - 1];
+            }
+
+            for (; free + 1 < Count && _sorted[free + 1] < value; free++)
+            {
+                _sorted[free] = _sorted[free + 1];
+            }
+
+            _sorted[free] = value;
+            return Median = (_sorted[(Count - 1) / 2] + _sorted[Count / 2]) / 2;
         }
     }
 }

@@ -19,6 +19,7 @@ public sealed class DraftObjective
     private readonly double[][] _future;
     private readonly double[] _hazards;
     private readonly double[] _siblings = new double[SurvivalWeights.Siblings];
+    private double _allSiblings;
     private double _step;
     private double _spread;
     private int _most;
@@ -58,9 +59,6 @@ public sealed class DraftObjective
         }
     }
 
-    /// <summary>What one row more than <paramref name="rows"/> costs, in tokens.</summary>
-    public double RowCost(int rows) => _verify[Math.Min(rows + 1, MaxRows)] - _verify[Math.Min(rows, MaxRows)];
-
     /// <summary>
     /// Before a draft: works out what each state is worth, backwards from the longest draft.
     /// </summary>
@@ -75,6 +73,7 @@ public sealed class DraftObjective
         hazards[.._most].CopyTo(_hazards.AsSpan(1));
         _siblings.AsSpan().Clear();
         siblings.CopyTo(_siblings);
+        _allSiblings = _siblings.Sum();
         for (int i = _most; i >= 1; i--)
         {
             double row = _verify[i + 1] - _verify[i];
@@ -252,8 +251,14 @@ public sealed class DraftObjective
     /// <summary>What the best siblings of token i add, where it is wrong with probability <paramref name="miss"/>.</summary>
     private double Leaves(int i, double miss)
     {
+        // Mostly all of them together are not worth the first one's row.
+        if (i + 2 > MaxRows || miss * _allSiblings <= _verify[i + 2] - _verify[i + 1])
+        {
+            return 0;
+        }
+
         double best = 0, tokens = 0;
-        for (int rank = 0; rank < _siblings.Length && _siblings[rank] > 0 && i + rank + 2 <= MaxRows; rank++)
+        for (int rank = 0; rank < _siblings.Length && i + rank + 2 <= MaxRows; rank++)
         {
             tokens += miss * _siblings[rank];
             best = Math.Max(best, tokens - (_verify[i + rank + 2] - _verify[i + 1]));
