@@ -298,7 +298,7 @@ internal sealed unsafe class Attention
         for (int query = tile; query < tile + count; query += Together(query))
         {
             Edge edge = Edge.Of(rows[query / group], window, begin);
-            slots = Math.Max(slots, edge.InPlace);
+            slots = Math.Max(slots, edge.InPlace < edge.End ? LastSlot(pass, batch, rows[query / group], begin, edge) + 1 : edge.InPlace);
             shared = Math.Min(shared, edge.First == 0 ? edge.InPlace : 0);
         }
 
@@ -312,7 +312,7 @@ internal sealed unsafe class Attention
             float* scores = scratch.Scores + ((query - tile) * Block), states = scratch.States + (query * _stateFloats);
             if (edge.InPlace < edge.End)
             {
-                GatherScores(pass, batch, row, keyValueHead, query, Together(query), begin, edge.InPlace, edge.End, scores);
+                GatherScores(pass, batch, row, keyValueHead, query, Together(query), begin, edge, scores);
             }
 
             for (int i = 0; i < Together(query) && edge.First < edge.End; i++)
@@ -354,16 +354,41 @@ internal sealed unsafe class Attention
         int Together(int query) => Math.Min(tile + count, ((query / group) + 1) * group) - query;
     }
 
-    // Scores of positions whose slots lie elsewhere: a row's own path in a tree. Scores of whole slot blocks, of which those of the path are taken.
+    // The last slot of a row's own path that lies in a block, counted from its start: -1 if none does.
+    private static int LastSlot(in LayerPass pass, in AttentionPlan.Batch batch, AttentionPlan.Row row, int begin, Edge edge)
+    {
+        int[] path = pass.Scratch.Path;
+        int last = edge.InPlace - 1;
+        _ = pass.Rows.Path(row.Number, path);
+        for (int i = edge.InPlace; i < edge.End && path[begin + i - batch.Cache.Length] < begin + Block; i++)
+        {
+            last = path[begin + i - batch.Cache.Length] - begin;
+        }
+
+        return last;
+    }
+
+    // Scores of positions whose slots lie elsewhere: a row's own path in a tree. Those in this block are there already, under the numbers of their slots, which are never less than those of their
+    // positions; of other blocks whole ones are made, of which those of the path are taken.
     private void GatherScores(
-        in LayerPass pass, in AttentionPlan.Batch batch, AttentionPlan.Row row, int keyValueHead, int query, int together, int begin, int from, int end, float* scores)
+        in LayerPass pass, in AttentionPlan.Batch batch, AttentionPlan.Row row, int keyValueHead, int query, int together, int begin, Edge edge, float* scores)
     {
         AttentionScratch scratch = pass.Scratch;
         _ = pass.Rows.Path(row.Number, scratch.Path);
         int slotBlock = -1;
-        for (int i = from; i < end; i++)
+        for (int i = edge.InPlace; i < edge.End; i++)
         {
             int slot = scratch.Path[begin + i - batch.Cache.Length];
+            if (slot / Block == begin / Block)
+            {
+                for (int head = 0; head < together; head++)
+                {
+                    scores[(head * Block) + i] = scores[(head * Block) + (slot - begin)];
+                }
+
+                continue;
+            }
+
             if (slot / Block != slotBlock)
             {
                 slotBlock = slot / Block;

@@ -175,7 +175,7 @@ internal sealed unsafe class DecoderStack : IDisposable
         }
 
         workspace.Lap(worker, PassPart.Products);
-        input = new PhaseInput(new ProductInput(workspace.Inner, workspace.InnerStride, count, prepared));
+        input = new PhaseInput(this, worker, workspace, layer.Down, new ProductInput(workspace.Inner, workspace.InnerStride, count, prepared));
         ProductOntoResidual(worker, workspace, layer.Down, layer.DownBias, ref input);
     }
 
@@ -246,11 +246,10 @@ internal sealed unsafe class DecoderStack : IDisposable
         }
 
         /// <summary>Inputs that the phase before has prepared.</summary>
-        public PhaseInput(ProductInput input)
+        public PhaseInput(DecoderStack stack, Worker worker, StackWorkspace workspace, WeightMatrix matrix, ProductInput input)
         {
-            // Never asked, as nothing is left to make.
-            (_stack, _worker, _workspace, _matrix) = (null!, null!, null!, null!);
-            _normalized = input.Floats;
+            (_stack, _worker, _workspace, _matrix) = (stack, worker, workspace, matrix);
+            _inputs = _normalized = input.Floats;
             _prepared = input.Prepared;
             (_stride, Rows, _ready) = (input.Stride, input.Rows, true);
         }

@@ -251,13 +251,14 @@ public unsafe class BlockKernelTests
             at += part.Rows;
         }
 
-        // By shares of four groups, as workers take them.
+        // By shares of four groups, as workers take them, of inputs that were prepared piece by piece.
         using var values = new Floats(inputs);
         using var prepared = new NativeBuffer((long)Rows * together.PreparedRowBytes);
         using var outputs = new Floats(Rows * width);
         for (int row = Rows - 1; row >= 0; row--)
         {
-            together.PrepareRow(values.Pointer + (row * Columns), row, Rows, prepared.Bytes);
+            together.PrepareColumns(values.Pointer + (row * Columns) + 64, 64, Columns - 64, row, Rows, prepared.Bytes);
+            together.PrepareColumns(values.Pointer + (row * Columns), 0, 64, row, Rows, prepared.Bytes);
         }
 
         for (int first = 0; first < together.GroupCount; first += 4)
