@@ -10,8 +10,8 @@ namespace AdaEagle.Speculation.Policies;
 /// </summary>
 /// <remarks>
 /// A few rounds of set lengths at the start measure what costs are; later one in <see cref="ProbeEvery"/> drafts one token more or fewer than it would, so that a length that once
-/// looked dear is tried again, at little loss. With frozen costs there are no such rounds, and decisions depend on the decoded tokens alone. The very first rounds are
-/// not measured: code is still being compiled in them.
+/// looked dear is tried again, at little loss. With frozen costs there are no such rounds, and decisions depend on the decoded tokens alone. The very first rounds count for
+/// nothing: code is still being compiled in them.
 /// </remarks>
 public sealed class AutoPolicy : IDraftPolicy
 {
@@ -208,9 +208,9 @@ public sealed class AutoPolicy : IDraftPolicy
         long now = _clock.GetTimestamp();
         double overhead = _lastRound == 0 ? double.NaN : _clock.GetElapsedTime(_lastRound, now).TotalSeconds - round.DraftSeconds - round.VerifySeconds;
         _lastRound = now;
+        Costs.Observe(round.DraftPasses, round.DraftSeconds, round.Drafted + 1, round.VerifySeconds, overhead);
         if (_rounds > s_start.Length || Costs.IsFrozen)
         {
-            Costs.Observe(round.DraftPasses, round.DraftSeconds, round.Drafted + 1, round.VerifySeconds, overhead);
             const double Kept = 1 - (1 / RateMemory);
             _emitted = (_emitted * Kept) + round.Accepted + 1;
             _seconds = (_seconds * Kept) + Costs.Round(round.DraftPasses, round.Drafted + 1);

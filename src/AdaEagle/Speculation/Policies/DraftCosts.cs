@@ -32,6 +32,7 @@ public sealed class DraftCosts
     private readonly double[] _levels;
     private readonly int[] _weights;
     private readonly int[] _rows;
+    private readonly bool[] _met;
 
     /// <summary>Nothing is known yet.</summary>
     /// <param name="maxRows">The most rows of a verification.</param>
@@ -48,6 +49,7 @@ public sealed class DraftCosts
         _levels = new double[maxRows];
         _weights = new int[maxRows];
         _rows = new int[maxRows];
+        _met = new bool[maxRows];
     }
 
     /// <summary>True if they came from a file: measurements don't change them, and decisions that rest on them can be repeated.</summary>
@@ -65,7 +67,7 @@ public sealed class DraftCosts
     /// <summary>A round of so many draft steps and rows.</summary>
     public double Round(int steps, int rows) => (steps * StepSeconds) + _seconds[Math.Min(rows, _seconds.Length) - 1] + OverheadSeconds;
 
-    /// <summary>Takes a round's times in. NaN for an overhead that is not known.</summary>
+    /// <summary>Takes a round's times in, but for the first of so many rows, in which code is being compiled. NaN for an overhead that is not known.</summary>
     public void Observe(int steps, double draftSeconds, int rows, double verifySeconds, double overheadSeconds)
     {
         if (IsFrozen)
@@ -73,9 +75,15 @@ public sealed class DraftCosts
             return;
         }
 
-        if (rows <= _verify.Length && _verify[rows - 1].Count > 0 && _seconds[rows - 1] > 0)
+        if (rows <= _met.Length && !_met[rows - 1])
         {
-            _pace.Add(verifySeconds / _seconds[rows - 1]);
+            _met[rows - 1] = true;
+            return;
+        }
+
+        if (rows <= _verify.Length && _verify[rows - 1].Median > 0)
+        {
+            _pace.Add(verifySeconds / _verify[rows - 1].Median);
         }
 
         double pace = _pace.Count > 0 ? _pace.Median : 1;
@@ -204,12 +212,12 @@ public sealed class DraftCosts
             (lastRows, lastSeconds) = (rows, seconds);
         }
 
-        // Half of what a row stands out by is taken for noise.
+        // What a row stands out by is noise, or the neighbours' is: measured as often half of it is taken for its own. So a step between two tiles' heights, met a few times, does not make the rows before it dear.
         double before = _seconds[0];
         for (int rows = 2; rows < lastRows; rows++)
         {
-            double own = _seconds[rows - 1];
-            (_seconds[rows - 1], before) = ((before + (2 * own) + _seconds[rows]) / 4, own);
+            double own = _seconds[rows - 1], beside = Math.Min(_verify[rows - 2].Count, _verify[rows].Count), noise = beside / Math.Max(beside + _verify[rows - 1].Count, 1);
+            (_seconds[rows - 1], before) = (own + (noise * (((before + _seconds[rows]) / 2) - own)), own);
         }
 
         _seconds.AsSpan(lastRows).Fill(lastSeconds);

@@ -105,10 +105,8 @@ public sealed class SurvivalRankPolicy : ChainPolicy
     /// <inheritdoc/>
     public override void Observe(in RoundObservation round)
     {
-        if (_rounds++ >= _start.Length)
-        {
-            _costs.Observe(round.DraftPasses, round.DraftSeconds, round.Drafted + 1, round.VerifySeconds, double.NaN);
-        }
+        _rounds++;
+        _costs.Observe(round.DraftPasses, round.DraftSeconds, round.Drafted + 1, round.VerifySeconds, double.NaN);
 
         for (int i = 0; i < round.Drafted; i++)
         {
