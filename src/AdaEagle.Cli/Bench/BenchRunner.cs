@@ -49,7 +49,6 @@ internal sealed class BenchRunner : IDisposable
         })];
     }
 
-
     /// <summary>What rounds cost here; null without a drafter, or before <see cref="Calibrate"/>. Another run's of the same drafter will do.</summary>
     public RoundCosts? Costs { get; set; }
 

@@ -62,49 +62,14 @@ internal sealed unsafe class SignedBytesKernel<TRegister, TFormat>(int tileRows 
                 Prefetch(codes, TRegister.Lanes * BlockLayout<TFormat>.CodeBytes);
                 byte* starts = x + (8 * StepBytes) + 8;
                 TRegister n0 = TRegister.StartSigned((int*)starts);
-                TRegister n1 = TRegister.Zero, n2 = TRegister.Zero, n3 = TRegister.Zero, n4 = TRegister.Zero;
-                TRegister n5 = TRegister.Zero, n6 = TRegister.Zero, n7 = TRegister.Zero, n8 = TRegister.Zero;
-
-                if (TRows.Value > 1)
-                {
-                    n1 = TRegister.StartSigned((int*)(starts + ActivationBytes));
-                }
-
-                if (TRows.Value > 2)
-                {
-                    n2 = TRegister.StartSigned((int*)(starts + (2 * ActivationBytes)));
-                }
-
-                if (TRows.Value > 3)
-                {
-                    n3 = TRegister.StartSigned((int*)(starts + (3 * ActivationBytes)));
-                }
-
-                if (TRows.Value > 4)
-                {
-                    n4 = TRegister.StartSigned((int*)(starts + (4 * ActivationBytes)));
-                }
-
-                if (TRows.Value > 5)
-                {
-                    n5 = TRegister.StartSigned((int*)(starts + (5 * ActivationBytes)));
-                }
-
-                if (TRows.Value > 6)
-                {
-                    n6 = TRegister.StartSigned((int*)(starts + (6 * ActivationBytes)));
-                }
-
-                if (TRows.Value > 7)
-                {
-                    n7 = TRegister.StartSigned((int*)(starts + (7 * ActivationBytes)));
-                }
-
-                if (TRows.Value > 8)
-                {
-                    n8 = TRegister.StartSigned((int*)(starts + (8 * ActivationBytes)));
-                }
-
+                TRegister n1 = TRows.Value > 1 ? TRegister.StartSigned((int*)(starts + ActivationBytes)) : TRegister.Zero;
+                TRegister n2 = TRows.Value > 2 ? TRegister.StartSigned((int*)(starts + (2 * ActivationBytes))) : TRegister.Zero;
+                TRegister n3 = TRows.Value > 3 ? TRegister.StartSigned((int*)(starts + (3 * ActivationBytes))) : TRegister.Zero;
+                TRegister n4 = TRows.Value > 4 ? TRegister.StartSigned((int*)(starts + (4 * ActivationBytes))) : TRegister.Zero;
+                TRegister n5 = TRows.Value > 5 ? TRegister.StartSigned((int*)(starts + (5 * ActivationBytes))) : TRegister.Zero;
+                TRegister n6 = TRows.Value > 6 ? TRegister.StartSigned((int*)(starts + (6 * ActivationBytes))) : TRegister.Zero;
+                TRegister n7 = TRows.Value > 7 ? TRegister.StartSigned((int*)(starts + (7 * ActivationBytes))) : TRegister.Zero;
+                TRegister n8 = TRows.Value > 8 ? TRegister.StartSigned((int*)(starts + (8 * ActivationBytes))) : TRegister.Zero;
                 for (int half = 0; half < 2; half++)
                 {
                     TRegister first, second;

@@ -297,8 +297,10 @@ internal sealed unsafe class Attention
         int slots = 0, shared = Block;
         for (int query = tile; query < tile + count; query += Together(query))
         {
-            Edge edge = Edge.Of(rows[query / group], window, begin);
-            slots = Math.Max(slots, edge.InPlace < edge.End ? LastSlot(pass, batch, rows[query / group], begin, edge) + 1 : edge.InPlace);
+            AttentionPlan.Row row = rows[query / group];
+            Edge edge = Edge.Of(row, window, begin);
+            // Off the chain the last slot of a path is the row's own.
+            slots = Math.Max(slots, edge.InPlace < edge.End ? Math.Min(pass.Rows.Slot(row.Number) + 1 - begin, Block) : edge.InPlace);
             shared = Math.Min(shared, edge.First == 0 ? edge.InPlace : 0);
         }
 
@@ -352,20 +354,6 @@ internal sealed unsafe class Attention
 
         // Queries of the tile that are of the same row.
         int Together(int query) => Math.Min(tile + count, ((query / group) + 1) * group) - query;
-    }
-
-    // The last slot of a row's own path that lies in a block, counted from its start: -1 if none does.
-    private static int LastSlot(in LayerPass pass, in AttentionPlan.Batch batch, AttentionPlan.Row row, int begin, Edge edge)
-    {
-        int[] path = pass.Scratch.Path;
-        int last = edge.InPlace - 1;
-        _ = pass.Rows.Path(row.Number, path);
-        for (int i = edge.InPlace; i < edge.End && path[begin + i - batch.Cache.Length] < begin + Block; i++)
-        {
-            last = path[begin + i - batch.Cache.Length] - begin;
-        }
-
-        return last;
     }
 
     // Scores of positions whose slots lie elsewhere: a row's own path in a tree. Those in this block are there already, under the numbers of their slots, which are never less than those of their

@@ -8,7 +8,7 @@ namespace AdaEagle.Models;
 /// </summary>
 internal sealed unsafe class DecoderStack : IDisposable
 {
-    private const int SmallestChunkBytes = 24 << 10;
+    private const long SmallestChunkBytes = 24 << 10;
 
     // Groups of gate and up that make 32 numbers of the MLP's inside: a block of whatever format they are rounded for.
     private const int MlpGrain = 4;
