@@ -18,8 +18,6 @@ internal readonly unsafe struct F16WeightCodec : IWeightCodec
 
     public static int PairBytes => F16Codec.PairBytes;
 
-    public static bool WidensDearly => true;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TLanes>(byte* block, out TLanes even, out TLanes odd)
         where TLanes : struct, ILanes<TLanes>

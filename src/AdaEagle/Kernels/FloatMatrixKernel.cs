@@ -5,8 +5,8 @@ using System.Runtime.Intrinsics.X86;
 namespace AdaEagle.Kernels;
 
 /// <summary>
-/// Products of floating-point formats in tiles of one panel (two interleaved groups) by up to six input rows, whose accumulators stay in registers;
-/// seven or eight rows, and where the registers are few two or three, in tiles of one group of a panel. Which tile computes an output never shows in its bits, see <see cref="MatrixKernel"/>.
+/// Products of floating-point formats in tiles of one panel (two interleaved groups) by up to seven input rows, whose accumulators stay in registers, or eight, whose accumulators
+/// take turns in them; where registers are few, in tiles of one row of a panel or two or three rows of one of its groups. Which tile computes an output never shows in its bits, see <see cref="MatrixKernel"/>.
 /// </summary>
 /// <remarks>
 /// A panel's two groups alternate pair by pair, so that every tile reads memory as one ascending stream, which is what hardware prefetchers follow,
@@ -19,13 +19,16 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
     // Far enough ahead for the third-level cache and for memory; nearer competes with the loads themselves (docs/experiments.md).
     private const int PrefetchBytes = 8192;
 
-    private const int MostGroupTileRows = 8;
+    // Rows of a panel's tile when there are several of them; alone it may have seven or eight, which costs a little more for each row than a second tile, and less than a second way from the cache.
+    private const int UsualTileRows = 6;
+
+    // What eight rows take of both groups at a time fits into the first-level cache beside what comes next.
+    private const int StretchPairs = 64;
 
     // A pair of columns of both groups.
     private static int PanelPairBytes => FloatPanel<TCodec>.Groups * TCodec.PairBytes;
 
-    /// <summary>Rows of a tile over both groups.</summary>
-    private static int PanelTileRows => TLanes.TileCells / 2;
+    private static bool HasManyRegisters => TLanes.TileCells > 2 * UsualTileRows;
 
     public override int PanelGroups => FloatPanel<TCodec>.Groups;
 
@@ -44,9 +47,8 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         int rows = input.Rows;
         int pairs = (columns + 1) / 2;
         long groupBytes = GroupBytes(columns);
-        // Of seven or eight rows a panel's tile would have to be two, each widening the weights; where widening is cheap two are the faster way from memory all the same (docs/experiments.md).
-        bool panelTiles = rows == 1 || (PanelTileRows > 1 && (!TCodec.WidensDearly || rows <= PanelTileRows || rows > MostGroupTileRows));
-        int most = panelTiles ? PanelTileRows : Math.Min(TLanes.TileCells, MostGroupTileRows);
+        bool panelTiles = rows == 1 || HasManyRegisters;
+        int most = !panelTiles ? TLanes.TileCells : rows <= 8 ? 8 : UsualTileRows;
         int tiles = (rows + most - 1) / most;
         int tall = (rows + tiles - 1) / tiles;
         // All rows of a panel before the next panel: the weights are then in the cache for the second tile on.
@@ -68,14 +70,10 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
                     continue;
                 }
 
-                // Of seven or eight rows computing takes longer than reading: each of the two groups asks for half of the next panel. Few rows ask for what comes soon, both groups of it.
-                bool shares = PanelTileRows > 1;
-                byte* soon = shares ? panel + ((long)pairs * PanelPairBytes) : panel + PrefetchBytes;
-                nint step = shares ? PanelPairBytes / 2 : PanelPairBytes;
-                GroupTile(count, panel, pairs, soon, step, values, inputStride, result, outputStride);
+                GroupTile(count, panel, pairs, values, inputStride, result, outputStride);
                 if (both)
                 {
-                    GroupTile(count, panel + TCodec.PairBytes, pairs, soon + (shares ? (nint)pairs * step : 0), step, values, inputStride, result + GroupRows, outputStride);
+                    GroupTile(count, panel + TCodec.PairBytes, pairs, values, inputStride, result + GroupRows, outputStride);
                 }
             }
         }
@@ -91,19 +89,19 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
             case 4: PanelTile<Count4>(panel, both, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
             case 5: PanelTile<Count5>(panel, both, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
             case 6: PanelTile<Count6>(panel, both, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
+            case 7: SevenRowTile(panel, both, pairs, ahead, inputs, inputStride, outputs, outputStride); break;
+            case 8: EightRowTile(panel, both, pairs, ahead, inputs, inputStride, outputs, outputStride); break;
             default: throw new InvalidOperationException($"No tile of a panel by {rows} rows.");
         }
     }
 
-    private static void GroupTile(int rows, byte* weights, int pairs, byte* ahead, nint aheadStep, float* inputs, nint inputStride, float* outputs, nint outputStride)
+    private static void GroupTile(int rows, byte* weights, int pairs, float* inputs, nint inputStride, float* outputs, nint outputStride)
     {
         switch (rows)
         {
-            case 1: GroupTile<Count1>(weights, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
-            case 2: GroupTile<Count2>(weights, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
-            case 3: GroupTile<Count3>(weights, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
-            case 7: GroupTile<Count7>(weights, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
-            case 8: GroupTile<Count8>(weights, pairs, ahead, aheadStep, inputs, inputStride, outputs, outputStride); break;
+            case 1: GroupTile<Count1>(weights, pairs, inputs, inputStride, outputs, outputStride); break;
+            case 2: GroupTile<Count2>(weights, pairs, inputs, inputStride, outputs, outputStride); break;
+            case 3: GroupTile<Count3>(weights, pairs, inputs, inputStride, outputs, outputStride); break;
             default: throw new InvalidOperationException($"No tile of a group by {rows} rows.");
         }
     }
@@ -219,19 +217,116 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         }
     }
 
-    // One group of a panel, every other pair block of the stream.
+    // 28 sums, and of weights only what the next seven additions take: with a register for an input it would be one too many, so inputs are read once for each group.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void GroupTile<TRows>(byte* weights, int pairs, byte* ahead, nint aheadStep, float* inputs, nint inputStride, float* outputs, nint outputStride)
-        where TRows : struct, ICount
+    private static void SevenRowTile(byte* panel, bool both, int pairs, byte* ahead, float* inputs, nint inputStride, float* outputs, nint outputStride)
     {
-        TLanes e0 = TLanes.Zero, o0 = TLanes.Zero;
-        TLanes e1 = TLanes.Zero, o1 = TLanes.Zero;
-        TLanes e2 = TLanes.Zero, o2 = TLanes.Zero;
-        TLanes e3 = TLanes.Zero, o3 = TLanes.Zero;
-        TLanes e4 = TLanes.Zero, o4 = TLanes.Zero;
-        TLanes e5 = TLanes.Zero, o5 = TLanes.Zero;
-        TLanes e6 = TLanes.Zero, o6 = TLanes.Zero;
-        TLanes e7 = TLanes.Zero, o7 = TLanes.Zero;
+        TLanes e00 = TLanes.Zero, o00 = TLanes.Zero, e10 = TLanes.Zero, o10 = TLanes.Zero;
+        TLanes e01 = TLanes.Zero, o01 = TLanes.Zero, e11 = TLanes.Zero, o11 = TLanes.Zero;
+        TLanes e02 = TLanes.Zero, o02 = TLanes.Zero, e12 = TLanes.Zero, o12 = TLanes.Zero;
+        TLanes e03 = TLanes.Zero, o03 = TLanes.Zero, e13 = TLanes.Zero, o13 = TLanes.Zero;
+        TLanes e04 = TLanes.Zero, o04 = TLanes.Zero, e14 = TLanes.Zero, o14 = TLanes.Zero;
+        TLanes e05 = TLanes.Zero, o05 = TLanes.Zero, e15 = TLanes.Zero, o15 = TLanes.Zero;
+        TLanes e06 = TLanes.Zero, o06 = TLanes.Zero, e16 = TLanes.Zero, o16 = TLanes.Zero;
+        float* x0 = inputs;
+        float* x1 = x0 + inputStride;
+        float* x2 = x1 + inputStride;
+        float* x3 = x2 + inputStride;
+        float* x4 = x3 + inputStride;
+        float* x5 = x4 + inputStride;
+        float* x6 = x5 + inputStride;
+        // The same number twice, so that the compiler doesn't keep the first group's inputs for the second.
+        for (nint p = 0, q = 0; p < pairs; p++, q++)
+        {
+            Prefetch(ahead, isNext: true);
+            ahead += PanelPairBytes;
+            {
+                TCodec.Decode(panel, out TLanes even, out TLanes odd);
+                e00 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x0[2 * p]), e00);
+                e01 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x1[2 * p]), e01);
+                e02 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x2[2 * p]), e02);
+                e03 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x3[2 * p]), e03);
+                e04 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x4[2 * p]), e04);
+                e05 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x5[2 * p]), e05);
+                e06 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x6[2 * p]), e06);
+                o00 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x0[(2 * p) + 1]), o00);
+                o01 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x1[(2 * p) + 1]), o01);
+                o02 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x2[(2 * p) + 1]), o02);
+                o03 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x3[(2 * p) + 1]), o03);
+                o04 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x4[(2 * p) + 1]), o04);
+                o05 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x5[(2 * p) + 1]), o05);
+                o06 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x6[(2 * p) + 1]), o06);
+            }
+
+            {
+                TCodec.Decode(panel + TCodec.PairBytes, out TLanes even, out TLanes odd);
+                e10 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x0[2 * q]), e10);
+                e11 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x1[2 * q]), e11);
+                e12 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x2[2 * q]), e12);
+                e13 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x3[2 * q]), e13);
+                e14 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x4[2 * q]), e14);
+                e15 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x5[2 * q]), e15);
+                e16 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x6[2 * q]), e16);
+                o10 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x0[(2 * q) + 1]), o10);
+                o11 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x1[(2 * q) + 1]), o11);
+                o12 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x2[(2 * q) + 1]), o12);
+                o13 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x3[(2 * q) + 1]), o13);
+                o14 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x4[(2 * q) + 1]), o14);
+                o15 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x5[(2 * q) + 1]), o15);
+                o16 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x6[(2 * q) + 1]), o16);
+            }
+
+            panel += 2 * TCodec.PairBytes;
+        }
+
+        Store(e00, o00, e10, o10, both, outputs);
+        Store(e01, o01, e11, o11, both, outputs + outputStride);
+        Store(e02, o02, e12, o12, both, outputs + (2 * outputStride));
+        Store(e03, o03, e13, o13, both, outputs + (3 * outputStride));
+        Store(e04, o04, e14, o14, both, outputs + (4 * outputStride));
+        Store(e05, o05, e15, o15, both, outputs + (5 * outputStride));
+        Store(e06, o06, e16, o16, both, outputs + (6 * outputStride));
+    }
+
+    // Two groups by eight rows are more sums than there are registers: of a stretch of columns that fits into the first-level cache first one group's products are added, then the other's,
+    // and the sums wait in memory meanwhile. Memory is read as one ascending stream all the same.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void EightRowTile(byte* panel, bool both, int pairs, byte* ahead, float* inputs, nint inputStride, float* outputs, nint outputStride)
+    {
+        const int GroupSums = 8 * 2 * GroupRows;
+        float* sums = stackalloc float[FloatPanel<TCodec>.Groups * GroupSums];
+        new Span<float>(sums, FloatPanel<TCodec>.Groups * GroupSums).Clear();
+        for (int start = 0; start < pairs; start += StretchPairs)
+        {
+            int count = Math.Min(StretchPairs, pairs - start);
+            for (int group = 0; group < FloatPanel<TCodec>.Groups; group++)
+            {
+                EightRows(panel + (group * TCodec.PairBytes), count, ahead, inputs + (2 * start), inputStride, sums + (group * GroupSums));
+                ahead += (long)count * TCodec.PairBytes;
+            }
+
+            panel += (long)count * PanelPairBytes;
+        }
+
+        for (int row = 0; row < 8; row++)
+        {
+            float* first = sums + (row * 2 * GroupRows);
+            float* second = first + GroupSums;
+            Store(TLanes.Load(first), TLanes.Load(first + GroupRows), TLanes.Load(second), TLanes.Load(second + GroupRows), both, outputs + (row * outputStride));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void EightRows(byte* weights, int pairs, byte* ahead, float* inputs, nint inputStride, float* sums)
+    {
+        TLanes e0 = TLanes.Load(sums + (0 * GroupRows)), o0 = TLanes.Load(sums + (1 * GroupRows));
+        TLanes e1 = TLanes.Load(sums + (2 * GroupRows)), o1 = TLanes.Load(sums + (3 * GroupRows));
+        TLanes e2 = TLanes.Load(sums + (4 * GroupRows)), o2 = TLanes.Load(sums + (5 * GroupRows));
+        TLanes e3 = TLanes.Load(sums + (6 * GroupRows)), o3 = TLanes.Load(sums + (7 * GroupRows));
+        TLanes e4 = TLanes.Load(sums + (8 * GroupRows)), o4 = TLanes.Load(sums + (9 * GroupRows));
+        TLanes e5 = TLanes.Load(sums + (10 * GroupRows)), o5 = TLanes.Load(sums + (11 * GroupRows));
+        TLanes e6 = TLanes.Load(sums + (12 * GroupRows)), o6 = TLanes.Load(sums + (13 * GroupRows));
+        TLanes e7 = TLanes.Load(sums + (14 * GroupRows)), o7 = TLanes.Load(sums + (15 * GroupRows));
         float* x0 = inputs;
         float* x1 = x0 + inputStride;
         float* x2 = x1 + inputStride;
@@ -242,8 +337,60 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         float* x7 = x6 + inputStride;
         for (nint p = 0; p < pairs; p++)
         {
-            Prefetch(ahead, isNext: aheadStep == PanelPairBytes);
-            ahead += aheadStep;
+            PrefetchBlock(ahead);
+            ahead += TCodec.PairBytes;
+            TCodec.Decode(weights, out TLanes even, out TLanes odd);
+            weights += 2 * TCodec.PairBytes;
+            e0 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x0[2 * p]), e0);
+            o0 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x0[(2 * p) + 1]), o0);
+            e1 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x1[2 * p]), e1);
+            o1 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x1[(2 * p) + 1]), o1);
+            e2 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x2[2 * p]), e2);
+            o2 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x2[(2 * p) + 1]), o2);
+            e3 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x3[2 * p]), e3);
+            o3 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x3[(2 * p) + 1]), o3);
+            e4 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x4[2 * p]), e4);
+            o4 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x4[(2 * p) + 1]), o4);
+            e5 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x5[2 * p]), e5);
+            o5 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x5[(2 * p) + 1]), o5);
+            e6 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x6[2 * p]), e6);
+            o6 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x6[(2 * p) + 1]), o6);
+            e7 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x7[2 * p]), e7);
+            o7 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x7[(2 * p) + 1]), o7);
+        }
+
+        TLanes.Store(e0, sums + (0 * GroupRows));
+        TLanes.Store(o0, sums + (1 * GroupRows));
+        TLanes.Store(e1, sums + (2 * GroupRows));
+        TLanes.Store(o1, sums + (3 * GroupRows));
+        TLanes.Store(e2, sums + (4 * GroupRows));
+        TLanes.Store(o2, sums + (5 * GroupRows));
+        TLanes.Store(e3, sums + (6 * GroupRows));
+        TLanes.Store(o3, sums + (7 * GroupRows));
+        TLanes.Store(e4, sums + (8 * GroupRows));
+        TLanes.Store(o4, sums + (9 * GroupRows));
+        TLanes.Store(e5, sums + (10 * GroupRows));
+        TLanes.Store(o5, sums + (11 * GroupRows));
+        TLanes.Store(e6, sums + (12 * GroupRows));
+        TLanes.Store(o6, sums + (13 * GroupRows));
+        TLanes.Store(e7, sums + (14 * GroupRows));
+        TLanes.Store(o7, sums + (15 * GroupRows));
+    }
+
+    // One group of a panel, every other pair block of the stream; what comes soon is asked for of both groups.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void GroupTile<TRows>(byte* weights, int pairs, float* inputs, nint inputStride, float* outputs, nint outputStride)
+        where TRows : struct, ICount
+    {
+        TLanes e0 = TLanes.Zero, o0 = TLanes.Zero;
+        TLanes e1 = TLanes.Zero, o1 = TLanes.Zero;
+        TLanes e2 = TLanes.Zero, o2 = TLanes.Zero;
+        float* x0 = inputs;
+        float* x1 = x0 + inputStride;
+        float* x2 = x1 + inputStride;
+        for (nint p = 0; p < pairs; p++)
+        {
+            Prefetch(weights + PrefetchBytes, isNext: true);
             TCodec.Decode(weights, out TLanes even, out TLanes odd);
             weights += 2 * TCodec.PairBytes;
             e0 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x0[2 * p]), e0);
@@ -260,36 +407,6 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
                 e2 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x2[2 * p]), e2);
                 o2 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x2[(2 * p) + 1]), o2);
             }
-
-            if (TRows.Value > 3)
-            {
-                e3 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x3[2 * p]), e3);
-                o3 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x3[(2 * p) + 1]), o3);
-            }
-
-            if (TRows.Value > 4)
-            {
-                e4 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x4[2 * p]), e4);
-                o4 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x4[(2 * p) + 1]), o4);
-            }
-
-            if (TRows.Value > 5)
-            {
-                e5 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x5[2 * p]), e5);
-                o5 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x5[(2 * p) + 1]), o5);
-            }
-
-            if (TRows.Value > 6)
-            {
-                e6 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x6[2 * p]), e6);
-                o6 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x6[(2 * p) + 1]), o6);
-            }
-
-            if (TRows.Value > 7)
-            {
-                e7 = TLanes.FusedMultiplyAdd(even, TLanes.Broadcast(x7[2 * p]), e7);
-                o7 = TLanes.FusedMultiplyAdd(odd, TLanes.Broadcast(x7[(2 * p) + 1]), o7);
-            }
         }
 
         TLanes.Store(TLanes.Add(e0, o0), outputs);
@@ -302,31 +419,6 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
         if (TRows.Value > 2)
         {
             TLanes.Store(TLanes.Add(e2, o2), outputs + (2 * outputStride));
-        }
-
-        if (TRows.Value > 3)
-        {
-            TLanes.Store(TLanes.Add(e3, o3), outputs + (3 * outputStride));
-        }
-
-        if (TRows.Value > 4)
-        {
-            TLanes.Store(TLanes.Add(e4, o4), outputs + (4 * outputStride));
-        }
-
-        if (TRows.Value > 5)
-        {
-            TLanes.Store(TLanes.Add(e5, o5), outputs + (5 * outputStride));
-        }
-
-        if (TRows.Value > 6)
-        {
-            TLanes.Store(TLanes.Add(e6, o6), outputs + (6 * outputStride));
-        }
-
-        if (TRows.Value > 7)
-        {
-            TLanes.Store(TLanes.Add(e7, o7), outputs + (7 * outputStride));
         }
     }
 
@@ -360,12 +452,22 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
             return;
         }
 
+        PrefetchBlock(address);
+        PrefetchBlock(address + TCodec.PairBytes);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PrefetchBlock(byte* address)
+    {
+        if (!Sse.IsSupported)
+        {
+            return;
+        }
+
         Sse.Prefetch0(address);
-        Sse.Prefetch0(address + 64);
         if (TCodec.PairBytes > 64)
         {
-            Sse.Prefetch0(address + 128);
-            Sse.Prefetch0(address + 192);
+            Sse.Prefetch0(address + 64);
         }
     }
 }

@@ -6,9 +6,6 @@ internal unsafe interface IWeightCodec
     /// <summary>Bytes of a pair block.</summary>
     static abstract int PairBytes { get; }
 
-    /// <summary>True if widening takes several instructions, so that seven or eight rows had better share it than the way their weights come from memory.</summary>
-    static abstract bool WidensDearly { get; }
-
     /// <summary>Widens a pair block: column 2p of the sixteen rows, and column 2p + 1.</summary>
     static abstract void Decode<TLanes>(byte* block, out TLanes even, out TLanes odd)
         where TLanes : struct, ILanes<TLanes>;

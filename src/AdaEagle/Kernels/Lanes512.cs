@@ -14,7 +14,7 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
         _a = a;
     }
 
-    public static int TileCells => 12;
+    public static int TileCells => 14;
 
     public static Lanes512 Zero
     {
