@@ -23,6 +23,8 @@ public readonly record struct RoundRecord(int Planned, int Drafted, int Accepted
 /// </remarks>
 internal sealed class SpeculativeDecoder : IDisposable
 {
+    private static readonly TimeSpan s_calibration = TimeSpan.FromSeconds(0.2);
+
     private readonly ITarget _target;
     private readonly TimeProvider _clock;
     private readonly PassRows _rows;
@@ -42,6 +44,8 @@ internal sealed class SpeculativeDecoder : IDisposable
     private ISampler _sampler = null!;
     private Func<int, bool> _ends = null!;
     private KvCache? _cache;
+    private int[] _tokens = [];
+    private int _promptLength;
     private int _root;
     private int _featureToken;
     private DraftSignals _rootSignals;
@@ -103,7 +107,7 @@ internal sealed class SpeculativeDecoder : IDisposable
     internal KvCache? Cache => _cache;
 
     /// <summary>
-    /// Starts a sequence: runs the prompt and samples the first token, which is returned.
+    /// Starts a sequence: runs the prompt and samples the first token, which is returned. If the policy's costs are not known yet, they are measured.
     /// </summary>
     /// <param name="prompt">At least one token.</param>
     /// <param name="maxTokens">The most tokens that will be generated.</param>
@@ -161,6 +165,19 @@ internal sealed class SpeculativeDecoder : IDisposable
             read?.Invoke(done);
         }
 
+        if (policy?.Costs is { IsFrozen: false, IsCalibrated: false } costs)
+        {
+            Calibrate(costs, cancellation);
+        }
+
+        _promptLength = prompt.Length;
+        if (_tokens.Length < prompt.Length + maxTokens)
+        {
+            _tokens = new int[prompt.Length + maxTokens];
+        }
+
+        prompt.CopyTo(_tokens);
+        _tokens[prompt.Length] = _root;
         Passes = 1;
         Generated = 1;
         PrefillTime = _clock.GetElapsedTime(start) - DraftTime;
@@ -182,7 +199,10 @@ internal sealed class SpeculativeDecoder : IDisposable
         long drafting = start;
         if (_drafter is not null && _policy is not null)
         {
-            planned = _policy.Plan(new PlanContext { Feature = _feature, Token = _featureToken, Root = _root, RootIndex = Generated - 1, RootSignals = _rootSignals });
+            planned = _policy.Plan(new PlanContext
+            {
+                Feature = _feature, Token = _featureToken, Root = _root, RootIndex = Generated - 1, Committed = _tokens.AsSpan(0, _promptLength + Generated), RootSignals = _rootSignals,
+            });
             drafting = _clock.GetTimestamp();
             draftPasses = Draft(_drafter, _policy, planned, budget - 1);
             _drafter.EndRound();
@@ -205,6 +225,7 @@ internal sealed class SpeculativeDecoder : IDisposable
         int last = path[accepted];
         KeepFeature(last, _rows.Token(last));
         int matched = accepted + (_draft.FindChild(last - 1, next) < 0 ? 0 : 1);
+        _emitted.AsSpan(0, accepted + 1).CopyTo(_tokens.AsSpan(_promptLength + Generated));
         _root = next;
         Passes++;
         Generated += accepted + 1;
@@ -304,6 +325,48 @@ internal sealed class SpeculativeDecoder : IDisposable
         }
 
         return count;
+    }
+
+    /// <summary>
+    /// Measures what verifying costs, in passes that are forgotten: rounds of passes of many rows to one, so that all sizes meet the same moments of the machine, and of each the fastest:
+    /// what a young process does beside them, compiling above all, only makes them slower.
+    /// </summary>
+    private void Calibrate(DraftCosts costs, CancellationToken cancellation)
+    {
+        const int MostRounds = 12;
+        ReadOnlySpan<int> sizes = DraftCosts.CalibrationRows;
+        Span<double> seconds = stackalloc double[sizes.Length];
+        seconds.Fill(double.PositiveInfinity);
+        long start = _clock.GetTimestamp();
+        for (int round = 0; round < MostRounds && (round == 0 || _clock.GetElapsedTime(start) < s_calibration); round++)
+        {
+            for (int i = 0; i < sizes.Length; i++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                seconds[i] = Math.Min(seconds[i], TimePass(Math.Min(sizes[i], MaxDraft + 1)));
+            }
+        }
+
+        for (int i = 0; i < sizes.Length; i++)
+        {
+            costs.Calibrate(Math.Min(sizes[i], MaxDraft + 1), seconds[i]);
+        }
+    }
+
+    private double TimePass(int rows)
+    {
+        _rows.Clear();
+        for (int row = 0; row < rows; row++)
+        {
+            _rows.Add(_cache!, _root, row - 1);
+        }
+
+        long start = _clock.GetTimestamp();
+        _target.Forward(_rows, _allLogits);
+        _target.ArgMax(0);
+        double seconds = _clock.GetElapsedTime(start).TotalSeconds;
+        _cache!.Discard();
+        return seconds;
     }
 
     private int Sample(int row, int index) => _sampler.IsGreedy ? _target.ArgMax(row) : _sampler.Sample(_target.Logits(row), index);

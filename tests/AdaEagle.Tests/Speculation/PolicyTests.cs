@@ -146,7 +146,7 @@ public class PolicyTests
     {
         // Law 2 by the types: no logits, no generator, no uncommitted rows of the target can reach a policy.
         string[] plan = [.. typeof(PlanContext).GetProperties().Select(property => property.Name).Order(StringComparer.Ordinal)];
-        Assert.Equal(["Feature", "Root", "RootIndex", "RootSignals", "Token"], plan);
+        Assert.Equal(["Committed", "Feature", "Root", "RootIndex", "RootSignals", "Token"], plan);
         Type[] seen = [.. typeof(IDraftPolicy).GetMethods().SelectMany(method => method.GetParameters()).Select(parameter => parameter.ParameterType).Distinct()];
         Assert.Equal(
             [typeof(DraftTree), typeof(PlanContext).MakeByRefType(), typeof(RoundObservation).MakeByRefType(), typeof(int), typeof(Span<Expansion>), typeof(Span<int>)],

@@ -47,7 +47,7 @@ internal sealed class OutputWalk(LlamaTarget target, IDrafter drafter)
                 {
                     atRoot(root, new PlanContext
                     {
-                        Feature = target.Feature(i), Token = tokens[position], Root = tokens[position + 1], RootIndex = root,
+                        Feature = target.Feature(i), Token = tokens[position], Root = tokens[position + 1], RootIndex = root, Committed = tokens.AsSpan(0, position + 2),
                         RootSignals = signals ? DraftSignals.Of(target.Logits(i)) : default,
                     });
                 }

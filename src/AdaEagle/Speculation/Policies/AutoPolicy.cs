@@ -9,9 +9,8 @@ namespace AdaEagle.Speculation.Policies;
 /// verify siblings of the chain's tokens beside them; <c>auto:chain</c> does without siblings. Keep it for as long as the run: it learns.
 /// </summary>
 /// <remarks>
-/// A few rounds of set lengths at the start measure what costs are; later one in <see cref="ProbeEvery"/> drafts one token more or fewer than it would, so that a length that once
-/// looked dear is tried again, at little loss. With frozen costs there are no such rounds, and decisions depend on the decoded tokens alone. The very first rounds count for
-/// nothing: code is still being compiled in them.
+/// What verifying costs is measured before the first round (<see cref="IDraftPolicy.Costs"/>) and refined by every round; one in <see cref="ProbeEvery"/> drafts one token more or fewer than it would, so
+/// that a length that once looked dear is tried again, at little loss. With frozen costs there are no such rounds, and decisions depend on the decoded tokens alone.
 /// </remarks>
 public sealed class AutoPolicy : IDraftPolicy
 {
@@ -28,7 +27,8 @@ public sealed class AutoPolicy : IDraftPolicy
     /// <summary>rho is a mean over about so many rounds.</summary>
     private const double RateMemory = 1000;
 
-    private static readonly int[] s_start = [4, 2, 0, int.MaxValue];
+    /// <summary>Rounds that rho is not learnt from: what a draft step costs is not known yet.</summary>
+    private const int FirstRounds = 4;
 
     private readonly SurvivalPredictor? _predictor;
     private readonly TimeProvider _clock;
@@ -37,6 +37,7 @@ public sealed class AutoPolicy : IDraftPolicy
     private readonly OnlineCalibration _planCalibration = new();
     private readonly OnlineCalibration _rightCalibration = new();
     private readonly OnlineCalibration _nextCalibration = new();
+    private readonly RepetitionSignal _repetition;
     private readonly int _longest;
     private readonly int _mostChildren;
     private readonly float[] _planned;
@@ -82,6 +83,7 @@ public sealed class AutoPolicy : IDraftPolicy
         MaxDraft = Math.Min(maxNodes, MaxPool);
         _objective = new DraftObjective(_longest, MaxDraft + 1);
         _learned = new LearnedSurvival(_longest);
+        _repetition = new RepetitionSignal(_longest);
         _planned = new float[_longest];
         _hazards = new double[_longest];
         _right = new double[_longest];
@@ -108,7 +110,7 @@ public sealed class AutoPolicy : IDraftPolicy
         ? DraftNeeds.LogProbabilities
         : DraftNeeds.LogProbabilities | DraftNeeds.Signals | DraftNeeds.Hidden | DraftNeeds.RootSignals;
 
-    /// <summary>What it takes parts of a round to cost.</summary>
+    /// <inheritdoc/>
     public DraftCosts Costs { get; }
 
     /// <summary>Told of every verified token of a chain whose fate became known; null, as usual: nobody.</summary>
@@ -133,6 +135,7 @@ public sealed class AutoPolicy : IDraftPolicy
         if (_predictor is not null)
         {
             _predictor.Plan(context.Root, context.Feature, context.RootSignals, _temperature, _planned);
+            _repetition.Find(context.Committed);
         }
 
         for (int i = 0; i < _longest; i++)
@@ -209,7 +212,7 @@ public sealed class AutoPolicy : IDraftPolicy
         double overhead = _lastRound == 0 ? double.NaN : _clock.GetElapsedTime(_lastRound, now).TotalSeconds - round.DraftSeconds - round.VerifySeconds;
         _lastRound = now;
         Costs.Observe(round.DraftPasses, round.DraftSeconds, round.Drafted + 1, round.VerifySeconds, overhead);
-        if (_rounds > s_start.Length || Costs.IsFrozen)
+        if (_rounds > FirstRounds || Costs.IsFrozen)
         {
             const double Kept = 1 - (1 / RateMemory);
             _emitted = (_emitted * Kept) + round.Accepted + 1;
@@ -235,14 +238,8 @@ public sealed class AutoPolicy : IDraftPolicy
             return -1;
         }
 
-        // Twice the start: unmeasured, then measured.
-        if (_rounds < 2 * s_start.Length)
-        {
-            return Math.Min(s_start[_rounds % s_start.Length], _longest);
-        }
-
         int every = _rounds < EarlyRounds ? EarlyProbeEvery : ProbeEvery;
-        return _rounds % every != 0 ? -1 : Math.Clamp(planned + (_rounds / every % 2 == 0 ? 1 : -1), 0, _longest);
+        return _rounds == 0 || _rounds % every != 0 ? -1 : Math.Clamp(planned + (_rounds / every % 2 == 0 ? 1 : -1), 0, _longest);
     }
 
     /// <summary>Takes in a draft step, if one was made.</summary>
@@ -271,9 +268,10 @@ public sealed class AutoPolicy : IDraftPolicy
         StepEstimate estimate = _predictor.Estimate(
             pool.Hidden(parent),
             new StepSignals(pool.Signals(parent), pool.CumulativeLogProbability(node), _drafted, _planned[i], _planned[Math.Min(_drafted, _longest - 1)], _temperature));
-        (_rightLogits[i], _nextLogits[i]) = (estimate.Right, estimate.Next);
-        _right[i] = _rightCalibration.Probability(estimate.Right);
-        _next = _nextCalibration.Probability(estimate.Next);
+        (float right, float next) = _repetition.Follow(i, _tokens[i]);
+        (_rightLogits[i], _nextLogits[i]) = (estimate.Right + right, estimate.Next + next);
+        _right[i] = _rightCalibration.Probability(_rightLogits[i]);
+        _next = _nextCalibration.Probability(_nextLogits[i]);
     }
 
     /// <summary>The siblings of the chain's tokens, with their shares.</summary>
@@ -330,10 +328,10 @@ public sealed class AutoPolicy : IDraftPolicy
             else
             {
                 _planCalibration.Observe(_planned[i], isRight);
-                _rightCalibration.Observe(_rightLogits[i], isRight);
+                _repetition.LearnRight(i, _rightCalibration.Observe(_rightLogits[i], isRight));
                 if (i > 0)
                 {
-                    _nextCalibration.Observe(_nextLogits[i - 1], isRight);
+                    _repetition.LearnNext(i, _nextCalibration.Observe(_nextLogits[i - 1], isRight));
                 }
             }
         }

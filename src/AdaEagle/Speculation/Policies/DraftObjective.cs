@@ -77,10 +77,17 @@ public sealed class DraftObjective
         for (int i = _most; i >= 1; i--)
         {
             double row = _verify[i + 1] - _verify[i];
-            for (int at = 0; at <= Grid; at++)
+            double[] values = _future[i];
+            for (int at = Grid; at >= 0; at--)
             {
                 double reach = (double)at / Grid, stop = Math.Max(reach - row, 0);
-                _future[i][at] = i < _most ? Math.Max(stop, reach - row - _step + Step(i + 1, reach, _hazards[i + 1], 0)) : stop;
+                values[at] = i < _most ? Math.Max(stop, reach - row - _step + Step(i + 1, reach, _hazards[i + 1], 0)) : stop;
+                if (values[at] == 0)
+                {
+                    // Worth nothing where the token is less likely still.
+                    values.AsSpan(0, at).Clear();
+                    break;
+                }
             }
         }
 

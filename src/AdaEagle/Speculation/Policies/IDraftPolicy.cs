@@ -15,6 +15,9 @@ public readonly ref struct PlanContext
     /// <summary>Index of the root among the generated tokens, from 0.</summary>
     public required int RootIndex { get; init; }
 
+    /// <summary>Prompt and output, the root at the end; empty where recorded chains are replayed.</summary>
+    public ReadOnlySpan<int> Committed { get; init; }
+
     /// <summary>The target's distribution at position j, which the root was taken from; there if the policy <see cref="DraftNeeds.RootSignals"/>.</summary>
     public DraftSignals RootSignals { get; init; }
 }
@@ -71,6 +74,9 @@ public interface IDraftPolicy
 
     /// <summary>What it reads.</summary>
     DraftNeeds Needs { get; }
+
+    /// <summary>What it takes the parts of a round to cost, if it asks: what nobody measured yet is measured before its first round.</summary>
+    DraftCosts? Costs => null;
 
     /// <summary>Before the draft: how long or large it should be, as far as committed context tells; what the number means is the policy's own affair.</summary>
     int Plan(in PlanContext context);

@@ -121,19 +121,20 @@ internal sealed class OnlineCalibration
 
     public double Probability(float logit) => 1 / (1 + Math.Exp(-((_scale * logit) + _shift)));
 
-    /// <summary>Takes in what became of a token.</summary>
+    /// <summary>Takes in what became of a token. Returns by how much its probability was too low.</summary>
     /// <param name="logit">What the predictor said of it.</param>
     /// <param name="isRight">Whether it is right, and all before it are.</param>
     /// <param name="before">
     /// Probability that those before it are: 1 where that is known. Otherwise what is followed is the cross-entropy of the product, whose derivative by ours is that of a known start times
     /// (1 - P) / (1 - before P).
     /// </param>
-    public void Observe(float logit, bool isRight, double before = 1)
+    public double Observe(float logit, bool isRight, double before = 1)
     {
         double probability = Probability(logit), survival = before * probability;
         double rate = Math.Max(LeastRate, 0.5 / (++_count + 10)), error = ((isRight ? 1 : 0) - survival) * (before < 1 ? (1 - probability) / (1 - survival) : 1);
         _shift = Math.Clamp(_shift + (rate * error), -6, 6);
         _scale = Math.Clamp(_scale + (0.3 * rate * error * Math.Clamp(logit, -4, 4)), 0, 1.5);
+        return error;
     }
 
     /// <summary>After every round.</summary>
