@@ -23,8 +23,6 @@ public readonly record struct RoundRecord(int Planned, int Drafted, int Accepted
 /// </remarks>
 internal sealed class SpeculativeDecoder : IDisposable
 {
-    private static readonly TimeSpan s_calibration = TimeSpan.FromSeconds(0.2);
-
     private readonly ITarget _target;
     private readonly TimeProvider _clock;
     private readonly PassRows _rows;
@@ -107,7 +105,7 @@ internal sealed class SpeculativeDecoder : IDisposable
     internal KvCache? Cache => _cache;
 
     /// <summary>
-    /// Starts a sequence: runs the prompt and samples the first token, which is returned. If the policy's costs are not known yet, they are measured.
+    /// Starts a sequence: runs the prompt and samples the first token, which is returned.
     /// </summary>
     /// <param name="prompt">At least one token.</param>
     /// <param name="maxTokens">The most tokens that will be generated.</param>
@@ -163,11 +161,6 @@ internal sealed class SpeculativeDecoder : IDisposable
             DraftTime += _clock.GetElapsedTime(committing);
             done += count;
             read?.Invoke(done);
-        }
-
-        if (policy?.Costs is { IsFrozen: false, IsCalibrated: false } costs)
-        {
-            Calibrate(costs, cancellation);
         }
 
         _promptLength = prompt.Length;
@@ -325,48 +318,6 @@ internal sealed class SpeculativeDecoder : IDisposable
         }
 
         return count;
-    }
-
-    /// <summary>
-    /// Measures what verifying costs, in passes that are forgotten: rounds of passes of many rows to one, so that all sizes meet the same moments of the machine, and of each the fastest:
-    /// what a young process does beside them, compiling above all, only makes them slower.
-    /// </summary>
-    private void Calibrate(DraftCosts costs, CancellationToken cancellation)
-    {
-        const int MostRounds = 12;
-        ReadOnlySpan<int> sizes = DraftCosts.CalibrationRows;
-        Span<double> seconds = stackalloc double[sizes.Length];
-        seconds.Fill(double.PositiveInfinity);
-        long start = _clock.GetTimestamp();
-        for (int round = 0; round < MostRounds && (round == 0 || _clock.GetElapsedTime(start) < s_calibration); round++)
-        {
-            for (int i = 0; i < sizes.Length; i++)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                seconds[i] = Math.Min(seconds[i], TimePass(Math.Min(sizes[i], MaxDraft + 1)));
-            }
-        }
-
-        for (int i = 0; i < sizes.Length; i++)
-        {
-            costs.Calibrate(Math.Min(sizes[i], MaxDraft + 1), seconds[i]);
-        }
-    }
-
-    private double TimePass(int rows)
-    {
-        _rows.Clear();
-        for (int row = 0; row < rows; row++)
-        {
-            _rows.Add(_cache!, _root, row - 1);
-        }
-
-        long start = _clock.GetTimestamp();
-        _target.Forward(_rows, _allLogits);
-        _target.ArgMax(0);
-        double seconds = _clock.GetElapsedTime(start).TotalSeconds;
-        _cache!.Discard();
-        return seconds;
     }
 
     private int Sample(int row, int index) => _sampler.IsGreedy ? _target.ArgMax(row) : _sampler.Sample(_target.Logits(row), index);

@@ -9,8 +9,9 @@ namespace AdaEagle.Speculation.Policies;
 /// verify siblings of the chain's tokens beside them; <c>auto:chain</c> does without siblings. Keep it for as long as the run: it learns.
 /// </summary>
 /// <remarks>
-/// What verifying costs is measured before the first round (<see cref="IDraftPolicy.Costs"/>) and refined by every round; one in <see cref="ProbeEvery"/> drafts one token more or fewer than it would, so
-/// that a length that once looked dear is tried again, at little loss. With frozen costs there are no such rounds, and decisions depend on the decoded tokens alone.
+/// A few rounds of set lengths at the start measure what costs are; later one in <see cref="ProbeEvery"/> drafts one token more or fewer than it would, so that a length that once
+/// looked dear is tried again, at little loss. With frozen costs there are no such rounds, and decisions depend on the decoded tokens alone. The very first rounds count for
+/// nothing: code is still being compiled in them.
 /// </remarks>
 public sealed class AutoPolicy : IDraftPolicy
 {
@@ -27,8 +28,7 @@ public sealed class AutoPolicy : IDraftPolicy
     /// <summary>rho is a mean over about so many rounds.</summary>
     private const double RateMemory = 1000;
 
-    /// <summary>Rounds that rho is not learnt from: what a draft step costs is not known yet.</summary>
-    private const int FirstRounds = 4;
+    private static readonly int[] s_start = [4, 2, 0, int.MaxValue];
 
     private readonly SurvivalPredictor? _predictor;
     private readonly TimeProvider _clock;
@@ -110,7 +110,7 @@ public sealed class AutoPolicy : IDraftPolicy
         ? DraftNeeds.LogProbabilities
         : DraftNeeds.LogProbabilities | DraftNeeds.Signals | DraftNeeds.Hidden | DraftNeeds.RootSignals;
 
-    /// <inheritdoc/>
+    /// <summary>What it takes parts of a round to cost.</summary>
     public DraftCosts Costs { get; }
 
     /// <summary>Told of every verified token of a chain whose fate became known; null, as usual: nobody.</summary>
@@ -212,7 +212,7 @@ public sealed class AutoPolicy : IDraftPolicy
         double overhead = _lastRound == 0 ? double.NaN : _clock.GetElapsedTime(_lastRound, now).TotalSeconds - round.DraftSeconds - round.VerifySeconds;
         _lastRound = now;
         Costs.Observe(round.DraftPasses, round.DraftSeconds, round.Drafted + 1, round.VerifySeconds, overhead);
-        if (_rounds > FirstRounds || Costs.IsFrozen)
+        if (_rounds > s_start.Length || Costs.IsFrozen)
         {
             const double Kept = 1 - (1 / RateMemory);
             _emitted = (_emitted * Kept) + round.Accepted + 1;
@@ -238,8 +238,14 @@ public sealed class AutoPolicy : IDraftPolicy
             return -1;
         }
 
+        // Twice the start: unmeasured, then measured.
+        if (_rounds < 2 * s_start.Length)
+        {
+            return Math.Min(s_start[_rounds % s_start.Length], _longest);
+        }
+
         int every = _rounds < EarlyRounds ? EarlyProbeEvery : ProbeEvery;
-        return _rounds == 0 || _rounds % every != 0 ? -1 : Math.Clamp(planned + (_rounds / every % 2 == 0 ? 1 : -1), 0, _longest);
+        return _rounds % every != 0 ? -1 : Math.Clamp(planned + (_rounds / every % 2 == 0 ? 1 : -1), 0, _longest);
     }
 
     /// <summary>Takes in a draft step, if one was made.</summary>

@@ -16,9 +16,6 @@ public abstract class ChainPolicy : IDraftPolicy
     public virtual DraftNeeds Needs => DraftNeeds.None;
 
     /// <inheritdoc/>
-    public virtual DraftCosts? Costs => null;
-
-    /// <inheritdoc/>
     public abstract int Plan(in PlanContext context);
 
     /// <summary>Before each draft step: whether to draft one more token. The draft holds what was drafted; <paramref name="planned"/> is the plan.</summary>

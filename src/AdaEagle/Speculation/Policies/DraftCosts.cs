@@ -33,7 +33,6 @@ public sealed class DraftCosts
     private readonly int[] _weights;
     private readonly int[] _rows;
     private readonly bool[] _met;
-    private bool _metStep;
 
     /// <summary>Nothing is known yet.</summary>
     /// <param name="maxRows">The most rows of a verification.</param>
@@ -53,14 +52,6 @@ public sealed class DraftCosts
         _met = new bool[maxRows];
     }
 
-    /// <summary>
-    /// The rows of the passes that are measured before the first round: a plain one, one for each of what tiles of few and of many rows take, and the longest chain's.
-    /// </summary>
-    public static ReadOnlySpan<int> CalibrationRows => [17, 8, 4, 1];
-
-    /// <summary>True if passes were measured before the first round.</summary>
-    public bool IsCalibrated { get; private set; }
-
     /// <summary>True if they came from a file: measurements don't change them, and decisions that rest on them can be repeated.</summary>
     public bool IsFrozen { get; private init; }
 
@@ -76,26 +67,7 @@ public sealed class DraftCosts
     /// <summary>A round of so many draft steps and rows.</summary>
     public double Round(int steps, int rows) => (steps * StepSeconds) + _seconds[Math.Min(rows, _seconds.Length) - 1] + OverheadSeconds;
 
-    /// <summary>Takes in what verifying so many rows takes, as measured with care before the first round.</summary>
-    public void Calibrate(int rows, double seconds)
-    {
-        const int Weight = 3;
-        IsCalibrated = true;
-        if (IsFrozen || rows > _verify.Length)
-        {
-            return;
-        }
-
-        _met[rows - 1] = true;
-        for (int i = 0; i < Weight; i++)
-        {
-            _verify[rows - 1].Add(seconds);
-        }
-
-        Fill();
-    }
-
-    /// <summary>Takes a round's times in, but for the first draft and the first verification of so many rows, in which code is being compiled. NaN for an overhead that is not known.</summary>
+    /// <summary>Takes a round's times in, but for the first of so many rows, in which code is being compiled. NaN for an overhead that is not known.</summary>
     public void Observe(int steps, double draftSeconds, int rows, double verifySeconds, double overheadSeconds)
     {
         if (IsFrozen)
@@ -103,15 +75,9 @@ public sealed class DraftCosts
             return;
         }
 
-        bool isFirst = (rows <= _met.Length && !_met[rows - 1]) || (steps > 0 && !_metStep);
-        _metStep |= steps > 0;
-        if (rows <= _met.Length)
+        if (rows <= _met.Length && !_met[rows - 1])
         {
             _met[rows - 1] = true;
-        }
-
-        if (isFirst)
-        {
             return;
         }
 

@@ -75,9 +75,6 @@ public interface IDraftPolicy
     /// <summary>What it reads.</summary>
     DraftNeeds Needs { get; }
 
-    /// <summary>What it takes the parts of a round to cost, if it asks: what nobody measured yet is measured before its first round.</summary>
-    DraftCosts? Costs => null;
-
     /// <summary>Before the draft: how long or large it should be, as far as committed context tells; what the number means is the policy's own affair.</summary>
     int Plan(in PlanContext context);
 

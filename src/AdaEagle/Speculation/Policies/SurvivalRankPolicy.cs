@@ -11,7 +11,7 @@ namespace AdaEagle.Speculation.Policies;
 /// Source: adaptive verification in vLLM, from DSpark (arXiv 2607.05147): positions of all requests ranked by survival, admitted until a budget that is the argmax of expected accepted tokens over the
 /// profiled time of a step; here there is one request. DSpark's confidences have a temperature for each position, fitted from left to right on the survival of the prefix; so are these: position i follows
 /// the cross-entropy of a_1 … a_i against "i tokens were accepted", those before it being held. Constants are ours: steps as <see cref="OnlineCalibration"/> takes them, K 7, DSpark's block. Times are
-/// measured, before the first round and in every one. It goes on over outputs.
+/// measured: in eight rounds at the start set numbers are verified, of which the first four, in which code is still being compiled, are not measured. It goes on over outputs.
 /// </remarks>
 public sealed class SurvivalRankPolicy : ChainPolicy
 {
@@ -21,6 +21,8 @@ public sealed class SurvivalRankPolicy : ChainPolicy
     private readonly float[] _logits;
     private readonly double[] _survivals;
     private readonly DraftCosts _costs;
+    private readonly int[] _start;
+    private int _rounds;
 
     /// <summary>Drafts <paramref name="length"/> tokens.</summary>
     /// <param name="length">K.</param>
@@ -35,6 +37,7 @@ public sealed class SurvivalRankPolicy : ChainPolicy
         _calibrations = [.. Enumerable.Range(0, length).Select(_ => new OnlineCalibration())];
         _logits = new float[length];
         _survivals = new double[length + 1];
+        _start = [.. new[] { length, 0, Math.Min(1, length), (length + 1) / 2 }.Distinct()];
     }
 
     /// <inheritdoc/>
@@ -45,9 +48,6 @@ public sealed class SurvivalRankPolicy : ChainPolicy
 
     /// <inheritdoc/>
     public override DraftNeeds Needs => DraftNeeds.LogProbabilities;
-
-    /// <inheritdoc/>
-    public override DraftCosts? Costs => _costs;
 
     internal static SurvivalRankPolicy? Make(string name, PolicyResources resources)
     {
@@ -99,12 +99,13 @@ public sealed class SurvivalRankPolicy : ChainPolicy
             }
         }
 
-        return best;
+        return !_costs.IsFrozen && _rounds < 2 * _start.Length ? Math.Min(_start[_rounds % _start.Length], count) : best;
     }
 
     /// <inheritdoc/>
     public override void Observe(in RoundObservation round)
     {
+        _rounds++;
         _costs.Observe(round.DraftPasses, round.DraftSeconds, round.Drafted + 1, round.VerifySeconds, double.NaN);
 
         for (int i = 0; i < round.Drafted; i++)
