@@ -201,10 +201,17 @@ public class AutoPolicyTests
         costs.Observe(0, 0, 1, 1, double.NaN);
         Assert.Equal([1, 1.5, 2, 2.5, 3, 3, 3, 3], costs.VerifySeconds.ToArray());
 
-        // Fewer seconds for seven rows (measured once) than for five (three times): pooled, 2.75 for both.
+        // More rows than any that were measured three times count when they were.
+        foreach (double seven in (double[])[90, 2])
+        {
+            costs.Observe(6, 0.6, 7, seven, double.NaN);
+            Assert.Equal([1, 1.5, 2, 2.5, 3, 3, 3, 3], costs.VerifySeconds.ToArray());
+        }
+
+        // Fewer seconds for seven rows than for five: pooled, for both.
         costs.Observe(6, 0.6, 7, 2, double.NaN);
-        Assert.Equal([1, 1.4375, 1.875, 2.3125, 2.75, 2.75, 2.75, 2.75], costs.VerifySeconds.ToArray());
-        Assert.Equal((2 * 0.1) + 1.875 + 0.1, costs.Round(2, 3), 1e-9);
+        Assert.Equal([1, 1.375, 1.75, 2.125, 2.5, 2.5, 2.5, 2.5], costs.VerifySeconds.ToArray());
+        Assert.Equal((2 * 0.1) + 1.75 + 0.1, costs.Round(2, 3), 1e-9);
     }
 
     [Fact]
@@ -222,7 +229,12 @@ public class AutoPolicyTests
             costs.Observe(2, 0.4, 3, 4, 0.2);
         }
 
-        costs.Observe(2, 0.4, 4, 5, 0.2);
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(2, costs.VerifySeconds[3]);
+            costs.Observe(2, 0.4, 4, 5, 0.2);
+        }
+
         Assert.Equal((2, 2.5), (costs.VerifySeconds[2], costs.VerifySeconds[3]));
         Assert.Equal((0.1, 0.1), (costs.StepSeconds, costs.OverheadSeconds));
     }

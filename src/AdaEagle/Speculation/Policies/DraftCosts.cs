@@ -10,7 +10,7 @@ namespace AdaEagle.Speculation.Policies;
 /// What the parts of a round cost on this machine, in seconds, as running medians of what was measured (law 4), or frozen: a draft step, verifying n rows,
 /// the rest. A machine that is shared grows slower and faster, and what matters is what one row more costs: so times are taken relative to how fast the last verifications of
 /// known cost were, and 8 rows that were measured in a slow moment are not dear for it. Times of verifications are made to rise with the rows (neighbours that don't are averaged); between measured ones they lie on a line; beyond
-/// the most rows that were measured they stay level, so that what is unknown is tried. Nothing is allocated by measuring. Not thread-safe.
+/// the most rows that were measured three times they stay level, so that what is unknown, or was met in a bad moment, is tried. Nothing is allocated by measuring. Not thread-safe.
 /// </summary>
 public sealed class DraftCosts
 {
@@ -23,6 +23,9 @@ public sealed class DraftCosts
 
     // Shorter than half of the window: a change of pace is known before it has outvoted what was measured before it.
     private const int PaceWindow = 7;
+
+    // Of three one may be wrong.
+    private const int Enough = 3;
 
     private readonly RunningMedian _pace = new(PaceWindow);
     private readonly RunningMedian _step = new(Window);
@@ -81,7 +84,7 @@ public sealed class DraftCosts
             return;
         }
 
-        if (rows <= _verify.Length && _verify[rows - 1].Median > 0)
+        if (rows <= _verify.Length && _verify[rows - 1].Count >= Enough && _verify[rows - 1].Median > 0)
         {
             _pace.Add(verifySeconds / _verify[rows - 1].Median);
         }
@@ -169,8 +172,16 @@ public sealed class DraftCosts
     // Pools neighbours that fall with the rows into their weighted mean, then draws lines between what was measured.
     private void Fill()
     {
+        int most = _verify.Length;
+        while (most > 0 && _verify[most - 1].Count < Enough)
+        {
+            most--;
+        }
+
+        // At first all is known badly.
+        most = most > 0 ? most : _verify.Length;
         int known = 0;
-        for (int rows = 1; rows <= _verify.Length; rows++)
+        for (int rows = 1; rows <= most; rows++)
         {
             if (_verify[rows - 1].Count == 0)
             {
@@ -191,7 +202,7 @@ public sealed class DraftCosts
         // A level holds up to its rows, from the first that were measured after the level before it.
         int level = 0, lastRows = 0;
         double lastSeconds = _levels[0];
-        for (int rows = 1; rows <= _verify.Length; rows++)
+        for (int rows = 1; rows <= most; rows++)
         {
             if (_verify[rows - 1].Count == 0)
             {
