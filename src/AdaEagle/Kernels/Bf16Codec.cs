@@ -7,6 +7,8 @@ internal readonly unsafe struct Bf16Codec : IWeightCodec
 {
     public static int PairBytes => 2 * MatrixKernel.GroupRows * sizeof(ushort);
 
+    public static float InputScale => 1;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TLanes>(byte* block, out TLanes even, out TLanes odd)
         where TLanes : struct, ILanes<TLanes>

@@ -3,9 +3,9 @@ using System.Runtime.CompilerServices;
 namespace AdaEagle.Kernels;
 
 /// <summary>
-/// Half precision as weights are kept: the same sixteen bits but for the exponent's bias, 25 instead of 15, so that what is subnormal in a half is an ordinary number here, and a
-/// multiplication by a power of two is all that makes a float of it: half of the instructions that halves take (docs/experiments.md). Every half below 128 has its place; larger
-/// weights are refused here, and their matrix is kept in halves (<see cref="F16Codec"/>).
+/// Half precision as weights are kept: the same sixteen bits but for the exponent's bias, 25 instead of 15, so that what is subnormal in a half is an ordinary number here, and its
+/// bits in a float's place are the weight by 2^-102, exactly. Inputs are multiplied by 2^102 once a pass, exactly too (those of 2^26 and more, which no model has, would be infinite), so that widening
+/// is a shift and a mask. Every half below 128 has its place; larger weights are refused here, and their matrix is kept in halves (<see cref="F16Codec"/>).
 /// </summary>
 internal readonly unsafe struct F16WeightCodec : IWeightCodec
 {
@@ -14,9 +14,11 @@ internal readonly unsafe struct F16WeightCodec : IWeightCodec
     private const float Limit = 128;
 
     /// <summary>What a number is too small by when its bits are read as a float's.</summary>
-    public const float Scale = 5070602400912917605986812821504f; // 2^102
+    private const float Scale = 5070602400912917605986812821504f; // 2^102
 
     public static int PairBytes => F16Codec.PairBytes;
+
+    public static float InputScale => Scale;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Decode<TLanes>(byte* block, out TLanes even, out TLanes odd)
@@ -43,7 +45,10 @@ internal readonly unsafe struct F16WeightCodec : IWeightCodec
     public static float DecodeScalar(byte* block, int lane, int parity) => Decode(((ushort*)block)[(2 * lane) + parity]);
 
     /// <summary>The number of sixteen bits.</summary>
-    public static float Decode(ushort bits) => BitConverter.UInt32BitsToSingle(((uint)bits >> 15 << 31) | ((bits & 0x7FFFu) << 13)) * Scale;
+    public static float Decode(ushort bits) => DecodeUnscaled(bits) * Scale;
+
+    /// <summary>That, divided by the scale.</summary>
+    public static float DecodeUnscaled(ushort bits) => BitConverter.UInt32BitsToSingle(((uint)bits >> 15 << 31) | ((bits & 0x7FFFu) << 13));
 }
 
 /// <summary>A weight that <see cref="F16WeightCodec"/> has no place for.</summary>

@@ -40,10 +40,12 @@ internal sealed unsafe class FloatMatrixKernel<TLanes, TCodec> : MatrixKernel
 
     public override void UnpackRow(byte* panel, int lane, int columns, float* row) => FloatPanel<TCodec>.UnpackRow(panel, lane, columns, row);
 
+    public override InputPreparation? Preparation { get; } = TCodec.InputScale == 1 ? null : new ScaledInputs<TLanes>(TCodec.InputScale);
+
     public override void Multiply(byte* groups, int groupCount, int columns, ProductInput input, float* outputs, nint outputStride)
     {
-        float* inputs = input.Floats;
-        nint inputStride = input.Stride;
+        float* inputs = Preparation is null ? input.Floats : (float*)input.Prepared;
+        nint inputStride = Preparation is null ? input.Stride : ScaledInputs<TLanes>.Stride(columns);
         int rows = input.Rows;
         int pairs = (columns + 1) / 2;
         long groupBytes = GroupBytes(columns);

@@ -28,7 +28,7 @@ internal unsafe interface ILanes<TSelf>
     /// <summary>Turns a half-precision number in the top 16 bits of a lane into a float. Finite numbers only.</summary>
     static abstract TSelf WidenHalf(TSelf top16);
 
-    /// <summary>The same of what <see cref="F16WeightCodec"/> keeps in the top 16 bits; the others may hold anything.</summary>
+    /// <summary>What <see cref="F16WeightCodec"/> keeps in the top 16 bits, divided by its <see cref="IWeightCodec.InputScale"/>; the others may hold anything.</summary>
     static abstract TSelf WidenBiasedHalf(TSelf top16);
 
     static abstract TSelf Add(TSelf left, TSelf right);

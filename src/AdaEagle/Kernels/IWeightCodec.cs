@@ -6,6 +6,9 @@ internal unsafe interface IWeightCodec
     /// <summary>Bytes of a pair block.</summary>
     static abstract int PairBytes { get; }
 
+    /// <summary>A power of two that <see cref="Decode{TLanes}"/> divides by, so that inputs are to be multiplied by it; 1 for most.</summary>
+    static abstract float InputScale { get; }
+
     /// <summary>Widens a pair block: column 2p of the sixteen rows, and column 2p + 1.</summary>
     static abstract void Decode<TLanes>(byte* block, out TLanes even, out TLanes odd)
         where TLanes : struct, ILanes<TLanes>;

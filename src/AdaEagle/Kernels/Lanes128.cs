@@ -66,7 +66,7 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> WidenBiasedHalf(Vector128<float> top16) =>
-        (Vector128.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector128.Create(F16WeightCodec.Scale);
+        (Vector128.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Add(Lanes128 left, Lanes128 right) =>

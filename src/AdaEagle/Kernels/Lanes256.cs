@@ -60,7 +60,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> WidenBiasedHalf(Vector256<float> top16) =>
-        (Vector256.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector256.Create(F16WeightCodec.Scale);
+        (Vector256.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Add(Lanes256 left, Lanes256 right) =>

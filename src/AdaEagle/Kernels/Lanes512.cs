@@ -57,7 +57,7 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> WidenBiasedHalf(Vector512<float> top16) =>
-        (Vector512.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle() * Vector512.Create(F16WeightCodec.Scale);
+        (Vector512.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Add(Lanes512 left, Lanes512 right) =>

@@ -57,7 +57,7 @@ internal unsafe struct LanesScalar : ILanes<LanesScalar>
     public static LanesScalar WidenHalf(LanesScalar top16) =>
         Each(i => (float)BitConverter.UInt16BitsToHalf((ushort)(BitConverter.SingleToUInt32Bits(top16._values[i]) >> 16)));
 
-    public static LanesScalar WidenBiasedHalf(LanesScalar top16) => Each(i => F16WeightCodec.Decode((ushort)(BitConverter.SingleToUInt32Bits(top16._values[i]) >> 16)));
+    public static LanesScalar WidenBiasedHalf(LanesScalar top16) => Each(i => F16WeightCodec.DecodeUnscaled((ushort)(BitConverter.SingleToUInt32Bits(top16._values[i]) >> 16)));
 
     public static LanesScalar Add(LanesScalar left, LanesScalar right) => Each(i => left._values[i] + right._values[i]);
 

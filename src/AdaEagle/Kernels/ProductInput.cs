@@ -19,7 +19,7 @@ internal readonly unsafe struct ProductInput(float* floats, nint stride, int row
 }
 
 /// <summary>
-/// What is done to inputs once a pass, before the products that read them: rounding to integers. A row's bits depend on the row alone;
+/// What is done to inputs once a pass, before the products that read them: rounding to integers, scaling. A row's bits depend on the row alone;
 /// where they lie depends on how many rows there are.
 /// </summary>
 internal abstract unsafe class InputPreparation

@@ -101,15 +101,17 @@ public unsafe class MatrixKernelTests
         using WeightMatrix matrix = Matrix(format, path, weights, Columns);
         using Floats inputs = Inputs(Floats.Random(random, Rows * Columns), Rows, Columns, out int stride);
         int width = 16 * matrix.GroupCount;
+        using NativeBuffer prepared = Prepare(matrix, inputs.Pointer, stride, Rows);
+        var input = new ProductInput(inputs.Pointer, stride, Rows, prepared.Bytes);
         using var whole = new Floats(Rows * width);
-        matrix.Multiply(0, matrix.GroupCount, new ProductInput(inputs.Pointer, stride, Rows), whole.Pointer, width);
+        matrix.Multiply(0, matrix.GroupCount, input, whole.Pointer, width);
         for (int first = 0; first < matrix.GroupCount; first += MatrixKernels.For(format, path).PanelGroups)
         {
             for (int count = 1; first + count <= matrix.GroupCount; count++)
             {
                 using var part = new Floats(Rows * width);
                 part.Span.Fill(77);
-                matrix.Multiply(first, count, new ProductInput(inputs.Pointer, stride, Rows), part.Pointer, width);
+                matrix.Multiply(first, count, input, part.Pointer, width);
                 part.CheckMargin();
                 for (int at = 0; at < Rows * width; at++)
                 {
@@ -214,12 +216,24 @@ public unsafe class MatrixKernelTests
         return padded;
     }
 
+    private static NativeBuffer Prepare(WeightMatrix matrix, float* inputs, int stride, int rows)
+    {
+        var prepared = new NativeBuffer((long)rows * matrix.PreparedRowBytes);
+        for (int row = 0; row < rows; row++)
+        {
+            matrix.PrepareRow(inputs + (row * stride), row, rows, prepared.Bytes);
+        }
+
+        return prepared;
+    }
+
     private static float[] Multiply(WeightMatrix matrix, float[] inputs, int rows)
     {
         using Floats padded = Inputs(inputs, rows, matrix.Columns, out int stride);
         int width = 16 * matrix.GroupCount;
+        using NativeBuffer prepared = Prepare(matrix, padded.Pointer, stride, rows);
         using var outputs = new Floats(rows * width);
-        matrix.Multiply(0, matrix.GroupCount, new ProductInput(padded.Pointer, stride, rows), outputs.Pointer, width);
+        matrix.Multiply(0, matrix.GroupCount, new ProductInput(padded.Pointer, stride, rows, prepared.Bytes), outputs.Pointer, width);
         outputs.CheckMargin();
         return outputs.Span.ToArray();
     }

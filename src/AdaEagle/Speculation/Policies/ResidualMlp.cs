@@ -64,6 +64,7 @@ internal sealed unsafe class ResidualMlp : IDisposable
     private readonly NativeBuffer _input;
     private readonly NativeBuffer _state;
     private readonly NativeBuffer _sum;
+    private readonly NativeBuffer _prepared;
 
     public ResidualMlp(ResidualMlpWeights weights, KernelPath path)
     {
@@ -72,6 +73,7 @@ internal sealed unsafe class ResidualMlp : IDisposable
         _input = NativeBuffer.OfFloats(weights.Input.Columns + 16);
         _state = NativeBuffer.OfFloats(weights.Width + 16);
         _sum = NativeBuffer.OfFloats(Math.Max(weights.Width, weights.Output.Rows) + 16);
+        _prepared = new NativeBuffer(((IEnumerable<WeightMatrix>)[weights.Input, .. weights.Blocks, weights.Output]).Max(matrix => matrix.PreparedRowBytes));
     }
 
     /// <summary>Where the input is to be written; as many floats as the input matrix has columns, and sixteen that must stay zero or be written over.</summary>
@@ -99,11 +101,13 @@ internal sealed unsafe class ResidualMlp : IDisposable
         _input.Dispose();
         _state.Dispose();
         _sum.Dispose();
+        _prepared.Dispose();
     }
 
     private void Affine(WeightMatrix matrix, NativeBuffer bias, NativeBuffer input, NativeBuffer output)
     {
-        matrix.Multiply(0, matrix.GroupCount, new ProductInput(input.Floats, 0, 1), output.Floats, 0);
+        matrix.PrepareRow(input.Floats, 0, 1, _prepared.Bytes);
+        matrix.Multiply(0, matrix.GroupCount, new ProductInput(input.Floats, 0, 1, _prepared.Bytes), output.Floats, 0);
         _vector.AddTo(output.Floats, bias.Floats, (matrix.Rows + 15) & ~15);
     }
 }
