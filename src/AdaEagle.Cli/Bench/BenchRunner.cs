@@ -13,7 +13,8 @@ internal sealed class BenchRunner : IDisposable
     private const int CalibrationTokens = 96;
     private const int CalibrationRounds = 12;
     private const int CalibrationPrompts = 8;
-    private const int WarmUpTokens = 32;
+    private const int WarmUpPrompts = 2;
+    private const int WarmUpTokens = 64;
     private const int TreeOracleCandidates = 10;
 
     private readonly LanguageModel _model;
@@ -40,13 +41,7 @@ internal sealed class BenchRunner : IDisposable
         _overridden = _session.Drafter(settings.Options.Drafter) as OverriddenDrafter;
         _oracle = settings.Policies.Contains(OraclePolicy.PolicyName) ? new OraclePolicy(GenerationSession.MaxDraft) : null;
         _treeOracle = settings.Policies.Contains(TreeOraclePolicy.PolicyName) ? new TreeOraclePolicy(GenerationSession.MaxDraft, TreeOracleCandidates) : null;
-        _policies = [.. settings.Policies.Select(name => name switch
-        {
-            DraftPolicies.Plain => null,
-            OraclePolicy.PolicyName => _oracle,
-            TreeOraclePolicy.PolicyName => _treeOracle,
-            _ => DraftPolicies.Create(name, _session.PolicyResources),
-        })];
+        _policies = Make(_session.PolicyResources);
     }
 
     /// <summary>What rounds cost here; null without a drafter, or before <see cref="Calibrate"/>. Another run's of the same drafter will do.</summary>
@@ -91,14 +86,18 @@ internal sealed class BenchRunner : IDisposable
         Answers = answers;
     }
 
-    /// <summary>Runs every policy a little, so that none pays for the compiler.</summary>
+    /// <summary>Runs every policy a little, so that none pays for the compiler: policies of their own, since what is learnt beside it, costs above all, would stay.</summary>
     public void WarmUp(CancellationToken cancellation)
     {
-        Question question = _settings.Questions[0];
-        GenerationOptions options = _settings.OptionsFor(question, 0) with { MaxTokens = Math.Min(WarmUpTokens, _settings.Options.MaxTokens) };
-        foreach (IDraftPolicy? policy in _policies)
+        PolicyResources resources = _session.PolicyResources;
+        IDraftPolicy?[] policies = Make(resources.Costs is { IsFrozen: true } ? resources : resources with { Costs = null });
+        foreach (Question question in QuestionFile.Limit(_settings.Questions, WarmUpPrompts))
         {
-            Generate(question, 0, Ask(question), options, policy, cancellation);
+            GenerationOptions options = _settings.OptionsFor(question, 0) with { MaxTokens = Math.Min(WarmUpTokens, _settings.Options.MaxTokens) };
+            foreach (IDraftPolicy? policy in policies)
+            {
+                Generate(question, 0, Ask(question), options, policy, cancellation);
+            }
         }
     }
 
@@ -180,6 +179,14 @@ internal sealed class BenchRunner : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _session.Dispose();
+
+    private IDraftPolicy?[] Make(PolicyResources resources) => [.. _settings.Policies.Select(name => name switch
+    {
+        DraftPolicies.Plain => null,
+        OraclePolicy.PolicyName => _oracle,
+        TreeOraclePolicy.PolicyName => _treeOracle,
+        _ => DraftPolicies.Create(name, resources),
+    })];
 
     private List<DraftForecast> KeepForecasts(IDraftPolicy? policy)
     {

@@ -199,18 +199,18 @@ public class AutoPolicyTests
         Assert.Equal((0.1, 0.1), (costs.StepSeconds, costs.OverheadSeconds));
         Assert.Equal([3, 3, 3, 3, 3, 3, 3, 3], costs.VerifySeconds.ToArray());
         costs.Observe(0, 0, 1, 1, double.NaN);
-        Assert.Equal([1, 1.5, 2, 2.5, 3, 3, 3, 3], costs.VerifySeconds.ToArray());
+        Assert.Equal([1, 1.5, 2, 2.5, 3, 3.25, 3.5, 3.75], costs.VerifySeconds.ToArray());
 
         // More rows than any that were measured three times count when they were.
         foreach (double seven in (double[])[90, 2])
         {
             costs.Observe(6, 0.6, 7, seven, double.NaN);
-            Assert.Equal([1, 1.5, 2, 2.5, 3, 3, 3, 3], costs.VerifySeconds.ToArray());
+            Assert.Equal([1, 1.5, 2, 2.5, 3, 3.25, 3.5, 3.75], costs.VerifySeconds.ToArray());
         }
 
         // Fewer seconds for seven rows than for five: pooled, for both.
         costs.Observe(6, 0.6, 7, 2, double.NaN);
-        Assert.Equal([1, 1.375, 1.75, 2.125, 2.5, 2.5, 2.5, 2.5], costs.VerifySeconds.ToArray());
+        Assert.Equal([1, 1.375, 1.75, 2.125, 2.5, 2.5, 2.5, 2.625], costs.VerifySeconds.ToArray());
         Assert.Equal((2 * 0.1) + 1.75 + 0.1, costs.Round(2, 3), 1e-9);
     }
 

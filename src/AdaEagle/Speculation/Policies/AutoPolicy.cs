@@ -5,7 +5,7 @@ namespace AdaEagle.Speculation.Policies;
 /// <summary>
 /// <c>auto</c>, the cost-aware policy: in every round the draft with the most expected tokens minus rho x expected time, rho being the run's own long-run
 /// tokens per second (<see cref="DraftObjective"/>, docs/adaeagle.md). Chances come from a <see cref="SurvivalPredictor"/>, before the draft and after
-/// every step; without one they are learnt while it runs. Costs are measured, or frozen in a file. It may draft nothing, verify less than it drafted, and
+/// every step, where what the text said before is heard too (<see cref="RepetitionSignal"/>); without one they are learnt while it runs. Costs are measured, or frozen in a file. It may draft nothing, verify less than it drafted, and
 /// verify siblings of the chain's tokens beside them; <c>auto:chain</c> does without siblings. Keep it for as long as the run: it learns.
 /// </summary>
 /// <remarks>

@@ -10,7 +10,7 @@ namespace AdaEagle.Speculation.Policies;
 /// What the parts of a round cost on this machine, in seconds, as running medians of what was measured (law 4), or frozen: a draft step, verifying n rows,
 /// the rest. A machine that is shared grows slower and faster, and what matters is what one row more costs: so times are taken relative to how fast the last verifications of
 /// known cost were, and 8 rows that were measured in a slow moment are not dear for it. Times of verifications are made to rise with the rows (neighbours that don't are averaged); between measured ones they lie on a line; beyond
-/// the most rows that were measured three times they stay level, so that what is unknown, or was met in a bad moment, is tried. Nothing is allocated by measuring. Not thread-safe.
+/// the most rows that were measured three times one row more is taken to cost half of what it costs among them, so that what is unknown, or was met in a bad moment, is tried. Nothing is allocated by measuring. Not thread-safe.
 /// </summary>
 public sealed class DraftCosts
 {
@@ -200,7 +200,7 @@ public sealed class DraftCosts
         }
 
         // A level holds up to its rows, from the first that were measured after the level before it.
-        int level = 0, lastRows = 0;
+        int level = 0, firstRows = 0, lastRows = 0;
         double lastSeconds = _levels[0];
         for (int rows = 1; rows <= most; rows++)
         {
@@ -220,6 +220,7 @@ public sealed class DraftCosts
                 _seconds[between - 1] = lastRows == 0 ? seconds : lastSeconds + ((seconds - lastSeconds) * (between - lastRows) / (rows - lastRows));
             }
 
+            firstRows = firstRows == 0 ? rows : firstRows;
             (lastRows, lastSeconds) = (rows, seconds);
         }
 
@@ -231,7 +232,11 @@ public sealed class DraftCosts
             (_seconds[rows - 1], before) = (own + (noise * (((before + _seconds[rows]) / 2) - own)), own);
         }
 
-        _seconds.AsSpan(lastRows).Fill(lastSeconds);
+        double unknown = (lastSeconds - _levels[0]) / Math.Max(lastRows - firstRows, 1) / 2;
+        for (int rows = lastRows + 1; rows <= _seconds.Length; rows++)
+        {
+            _seconds[rows - 1] = _seconds[rows - 2] + unknown;
+        }
     }
 
     /// <summary>The median of the last measurements.</summary>
