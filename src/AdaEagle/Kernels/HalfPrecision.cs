@@ -16,6 +16,19 @@ internal static class HalfPrecision
     private const int Bias = 112 << 23;
     private const int Exponent = 0x1F << 23;
     private const int LeastNormal = 113 << 23;
+    private const int Places = unchecked((int)0x8FFFE000);
+
+    /// <summary>Puts the half in the top 16 bits, whatever the others hold, where <see cref="Widen(Vector512{int})"/> wants it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> Move(Vector512<float> top16) => Vector512.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector512.Create(Places);
+
+    /// <inheritdoc cref="Move(Vector512{float})"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Move(Vector256<float> top16) => Vector256.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector256.Create(Places);
+
+    /// <inheritdoc cref="Move(Vector512{float})"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<int> Move(Vector128<float> top16) => Vector128.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector128.Create(Places);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Widen(Vector512<int> moved)

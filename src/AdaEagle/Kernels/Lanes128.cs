@@ -58,15 +58,11 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 WidenHalf(Lanes128 top16) =>
-        new(HalfPrecision.Widen(Vector128.ShiftRightArithmetic(top16._a.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))), HalfPrecision.Widen(Vector128.ShiftRightArithmetic(top16._b.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))), HalfPrecision.Widen(Vector128.ShiftRightArithmetic(top16._c.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))), HalfPrecision.Widen(Vector128.ShiftRightArithmetic(top16._d.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))));
+        new(HalfPrecision.Widen(HalfPrecision.Move(top16._a)), HalfPrecision.Widen(HalfPrecision.Move(top16._b)), HalfPrecision.Widen(HalfPrecision.Move(top16._c)), HalfPrecision.Widen(HalfPrecision.Move(top16._d)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 WidenBiasedHalf(Lanes128 top16) =>
-        new(WidenBiasedHalf(top16._a), WidenBiasedHalf(top16._b), WidenBiasedHalf(top16._c), WidenBiasedHalf(top16._d));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> WidenBiasedHalf(Vector128<float> top16) =>
-        (Vector128.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector128.Create(unchecked((int)0x8FFFE000))).AsSingle();
+        new(HalfPrecision.Move(top16._a).AsSingle(), HalfPrecision.Move(top16._b).AsSingle(), HalfPrecision.Move(top16._c).AsSingle(), HalfPrecision.Move(top16._d).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Add(Lanes128 left, Lanes128 right) =>

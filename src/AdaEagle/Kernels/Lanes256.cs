@@ -52,15 +52,11 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 WidenHalf(Lanes256 top16) =>
-        new(HalfPrecision.Widen(Vector256.ShiftRightArithmetic(top16._a.AsInt32(), 3) & Vector256.Create(unchecked((int)0x8FFFE000))), HalfPrecision.Widen(Vector256.ShiftRightArithmetic(top16._b.AsInt32(), 3) & Vector256.Create(unchecked((int)0x8FFFE000))));
+        new(HalfPrecision.Widen(HalfPrecision.Move(top16._a)), HalfPrecision.Widen(HalfPrecision.Move(top16._b)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 WidenBiasedHalf(Lanes256 top16) =>
-        new(WidenBiasedHalf(top16._a), WidenBiasedHalf(top16._b));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> WidenBiasedHalf(Vector256<float> top16) =>
-        (Vector256.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector256.Create(unchecked((int)0x8FFFE000))).AsSingle();
+        new(HalfPrecision.Move(top16._a).AsSingle(), HalfPrecision.Move(top16._b).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Add(Lanes256 left, Lanes256 right) =>

@@ -49,15 +49,11 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 WidenHalf(Lanes512 top16) =>
-        new(HalfPrecision.Widen(Vector512.ShiftRightArithmetic(top16._a.AsInt32(), 3) & Vector512.Create(unchecked((int)0x8FFFE000))));
+        new(HalfPrecision.Widen(HalfPrecision.Move(top16._a)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 WidenBiasedHalf(Lanes512 top16) =>
-        new(WidenBiasedHalf(top16._a));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> WidenBiasedHalf(Vector512<float> top16) =>
-        (Vector512.ShiftRightArithmetic(top16.AsInt32(), 3) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle();
+        new(HalfPrecision.Move(top16._a).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Add(Lanes512 left, Lanes512 right) =>

@@ -29,6 +29,18 @@ internal sealed unsafe class Floats : IDisposable
     /// <summary>Fails if something was written behind the values.</summary>
     public void CheckMargin() => Assert.All(new Span<float>(_buffer.Floats + Length, Margin).ToArray(), value => Assert.Equal(Watched, value));
 
+    /// <summary>What the matrix makes of these rows of inputs before it multiplies them.</summary>
+    public NativeBuffer Prepare(WeightMatrix matrix, int stride, int rows)
+    {
+        var prepared = new NativeBuffer((long)rows * matrix.PreparedRowBytes);
+        for (int row = 0; row < rows; row++)
+        {
+            matrix.PrepareRow(Pointer + (row * stride), row, rows, prepared.Bytes);
+        }
+
+        return prepared;
+    }
+
     public void Dispose() => _buffer.Dispose();
 
     /// <summary>Random values of a magnitude.</summary>

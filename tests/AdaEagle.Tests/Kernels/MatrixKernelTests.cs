@@ -101,7 +101,7 @@ public unsafe class MatrixKernelTests
         using WeightMatrix matrix = Matrix(format, path, weights, Columns);
         using Floats inputs = Inputs(Floats.Random(random, Rows * Columns), Rows, Columns, out int stride);
         int width = 16 * matrix.GroupCount;
-        using NativeBuffer prepared = Prepare(matrix, inputs.Pointer, stride, Rows);
+        using NativeBuffer prepared = inputs.Prepare(matrix, stride, Rows);
         var input = new ProductInput(inputs.Pointer, stride, Rows, prepared.Bytes);
         using var whole = new Floats(Rows * width);
         matrix.Multiply(0, matrix.GroupCount, input, whole.Pointer, width);
@@ -216,22 +216,11 @@ public unsafe class MatrixKernelTests
         return padded;
     }
 
-    private static NativeBuffer Prepare(WeightMatrix matrix, float* inputs, int stride, int rows)
-    {
-        var prepared = new NativeBuffer((long)rows * matrix.PreparedRowBytes);
-        for (int row = 0; row < rows; row++)
-        {
-            matrix.PrepareRow(inputs + (row * stride), row, rows, prepared.Bytes);
-        }
-
-        return prepared;
-    }
-
     private static float[] Multiply(WeightMatrix matrix, float[] inputs, int rows)
     {
         using Floats padded = Inputs(inputs, rows, matrix.Columns, out int stride);
         int width = 16 * matrix.GroupCount;
-        using NativeBuffer prepared = Prepare(matrix, padded.Pointer, stride, rows);
+        using NativeBuffer prepared = padded.Prepare(matrix, stride, rows);
         using var outputs = new Floats(rows * width);
         matrix.Multiply(0, matrix.GroupCount, new ProductInput(padded.Pointer, stride, rows, prepared.Bytes), outputs.Pointer, width);
         outputs.CheckMargin();

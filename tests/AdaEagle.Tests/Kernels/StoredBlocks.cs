@@ -89,12 +89,7 @@ internal sealed unsafe class StoredBlocks
     {
         int stride = inputs.Length / rows, width = 16 * matrix.GroupCount;
         using var values = new Floats(inputs);
-        using var prepared = new NativeBuffer((long)rows * matrix.PreparedRowBytes);
-        for (int row = 0; row < rows; row++)
-        {
-            matrix.PrepareRow(values.Pointer + (row * stride), row, rows, prepared.Bytes);
-        }
-
+        using NativeBuffer prepared = values.Prepare(matrix, stride, rows);
         using var outputs = new Floats(rows * width);
         matrix.Multiply(0, matrix.GroupCount, new ProductInput(values.Pointer, stride, rows, prepared.Bytes), outputs.Pointer, width);
         outputs.CheckMargin();

@@ -66,9 +66,7 @@ public unsafe class WeightFormatTests
         using var matrix = WeightMatrix.Create(format, numbers.Length, 2, path, (row, values) => (values[0], values[1]) = (numbers[row], -numbers[row]));
         int width = 16 * matrix.GroupCount;
         using var inputs = new Floats([1, 0, 0, 1]);
-        using var prepared = new NativeBuffer(2L * matrix.PreparedRowBytes);
-        matrix.PrepareRow(inputs.Pointer, 0, 2, prepared.Bytes);
-        matrix.PrepareRow(inputs.Pointer + 2, 1, 2, prepared.Bytes);
+        using NativeBuffer prepared = inputs.Prepare(matrix, 2, 2);
         using var outputs = new Floats(2 * width);
         matrix.Multiply(0, matrix.GroupCount, new ProductInput(inputs.Pointer, 2, 2, prepared.Bytes), outputs.Pointer, width);
         float* row = stackalloc float[2];
