@@ -89,7 +89,7 @@ internal sealed class ModelArguments
     /// <summary>Says once that <c>auto</c> has no predictor here, if it is among the policies.</summary>
     public static void NoteLearning(LanguageModel model, Terminal terminal, params IEnumerable<string> policies)
     {
-        if (model.Survival is null && policies.Any(policy => policy is AutoPolicy.PolicyName or AutoPolicy.ChainName))
+        if (model.Survival is null && policies.Any(AutoPolicy.IsName))
         {
             terminal.Note("note: the model has no survival predictor (survival/); auto learns while it runs, from a prior of 0.7 a token");
         }

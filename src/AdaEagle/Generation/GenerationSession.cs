@@ -65,6 +65,8 @@ internal sealed class GenerationSession : IDisposable
     private PolicyResources ResourcesFor(string? drafter) => new(_predictor, MaxDraft, MaxNodes, MaxPool)
     {
         EndTokens = _model.EndTokens, Survival = drafter == Drafters.Eagle ? _survival : null, StopHead = drafter == Drafters.Eagle ? _stopHead : null, Costs = _costs, Clock = _clock,
+        // What is drafted in an overridden drafter's place is the override's affair alone.
+        MayCopy = Override is null,
     };
 
     /// <summary>The drafter of a name, made when it is first asked for; null takes the model's. The session keeps it.</summary>

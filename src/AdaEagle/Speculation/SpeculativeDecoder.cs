@@ -286,6 +286,11 @@ internal sealed class SpeculativeDecoder : IDisposable
             passes++;
         }
 
+        if (longest > 0)
+        {
+            policy.AddNodes(_pool, longest);
+        }
+
         Span<int> keep = _kept.AsSpan(0, Math.Min(most, _pool.Count));
         for (int i = 0; i < keep.Length; i++)
         {

@@ -13,10 +13,24 @@ public class DraftObjectiveTests
         double[] right = [0.9, 0.6, 0.5, 0.9];
         Assert.Equal(2, objective.Plan(right, 0, []));
         Assert.True(objective.GoesOn([], 0, right[0]));
-        Assert.True(objective.GoesOn(right, 1, right[1]));
-        Assert.False(objective.GoesOn(right, 2, right[2]));
+        Assert.True(objective.GoesOn(right.AsSpan(0, 1), 1, right[1]));
+        Assert.False(objective.GoesOn(right.AsSpan(0, 2), 2, right[2]));
         Assert.Equal(3, objective.Keep(right.AsSpan(0, 3))); // once drafted, 0.27 is worth a row
         Assert.Equal(4, objective.Keep(right)); // and so is 0.243
+    }
+
+    [Fact]
+    public void By_hand_a_step_must_be_worth_more_than_what_is_free()
+    {
+        // A step costs 0.1 tokens, a further row 0.2. Two steps are worth 0.9 - 0.3 + 0.81 - 0.3 = 1.11.
+        DraftObjective objective = Objective(4, 0.1, 0.2);
+        objective.Plan([0.9, 0.9], 0, []);
+        Assert.True(objective.GoesOn([], 0, 0.9));
+        Assert.True(objective.GoesOn([0.7, 0.7], 0, 0.9)); // 0.5 + 0.29
+        Assert.False(objective.GoesOn([0.7, 0.7, 0.9, 0.9], 0, 0.9)); // 0.5 + 0.29 + 0.241 + 0.1969
+        Assert.False(objective.GoesOn([0.85, 0.85], 0, 0.9)); // 0.65 + 0.5225
+        Assert.True(objective.GoesOn([0.85, 0.85], 0, 0.9, [0.95, 0.95])); // 0.6 + 0.655 + 0.61225
+        Assert.False(objective.GoesOn([0.9, 0.85, 0.85], 1, 0.1)); // and what is free behind a step
     }
 
     [Fact]

@@ -38,7 +38,7 @@ public class RepetitionSignalTests
             int vocabulary = random.Next(1, 6);
             int[] text = [.. Enumerable.Range(0, random.Next(0, 60)).Select(_ => random.Next(vocabulary))];
             signal.Find(text);
-            int Length(int at) => Enumerable.Range(0, at + 1).TakeWhile(back => text[at - back] == text[^(back + 1)]).Take(12).Count();
+            int Length(int at) => Enumerable.Range(0, at + 1).TakeWhile(back => text[at - back] == text[^(back + 1)]).Take(32).Count();
             int[] lengths = [.. Enumerable.Range(0, Math.Max(text.Length - 1, 0)).Select(Length)];
             int match = lengths.DefaultIfEmpty(0).Max();
             Assert.Equal(match, signal.Match);
@@ -82,6 +82,37 @@ public class RepetitionSignalTests
         Assert.Equal((0, 0), signal.Follow(0, 9));
         signal.LearnRight(0, 1);
         Assert.Equal((0, 0), signal.Follow(0, 9));
+    }
+
+    [Fact]
+    public void How_often_the_text_goes_on_as_it_did_is_learnt_by_the_length_of_the_match_up_to_the_first_difference()
+    {
+        var signal = new RepetitionSignal(MaxDraft);
+        float[] planned = [.. Enumerable.Repeat(0.5f, MaxDraft)];
+        signal.Find([1, 2, 3, 9, 8, 1, 2, 3]);
+        (double third, double fourth, double sixth) = (signal.Copy(0, 0.5f, false), signal.Copy(1, 0.5f, false), signal.Copy(3, 0.5f, false));
+        Assert.InRange(third, 0.1, fourth);
+        Assert.InRange(signal.Copy(0, 2, false), third, 1); // what the plan hopes for counts
+        for (int i = 0; i < 100; i++)
+        {
+            signal.Learn([9, 5, 1, 2], planned, isConfirmed: false);
+        }
+
+        Assert.InRange(signal.Copy(0, 0.5f, false), 0.8, 1); // always right after a match of three
+        Assert.InRange(signal.Copy(1, 0.5f, false), 0, 0.2); // never after four
+        Assert.InRange(signal.Copy(3, 0.5f, false), sixth - 1e-9, sixth + 1e-9); // nobody got there
+        Assert.InRange(signal.Copy(1, 0.5f, true), fourth - 1e-9, fourth + 1e-9);
+        for (int i = 0; i < 200; i++)
+        {
+            signal.Learn([9, 8, 1, 2], planned, isConfirmed: true);
+            signal.Learn([9, 5, 1, 2], planned, isConfirmed: false);
+        }
+
+        Assert.InRange(signal.Copy(1, 0.5f, true), 0.8, 1);
+        Assert.InRange(signal.Copy(1, 0.5f, false), 0.3, 0.7);
+        signal.Find([1, 2, 3, 4]);
+        signal.Learn([1, 2], planned, isConfirmed: true); // no match, nothing to learn
+        Assert.False(signal.Continues(0));
     }
 
     [Fact]

@@ -126,7 +126,7 @@ internal sealed class Tuner : IDisposable
         try
         {
             // auto goes by the very costs that rounds are priced with. Rules that measure do so: what one setting observes is none of another's business.
-            return DraftPolicies.Create(name, _session.PolicyResources with { MaxDraft = MaxDraft, Costs = name is AutoPolicy.PolicyName or AutoPolicy.ChainName ? Frozen(costs.Reading) : null });
+            return DraftPolicies.Create(name, _session.PolicyResources with { MaxDraft = MaxDraft, Costs = AutoPolicy.IsName(name) ? Frozen(costs.Reading) : null });
         }
         catch (ArgumentException)
         {

@@ -21,6 +21,9 @@ public sealed class AutoPolicy : IDraftPolicy
     /// <summary>The name of its restriction to chains.</summary>
     public const string ChainName = "auto:chain";
 
+    /// <summary>The name of its restriction to the drafter's tokens.</summary>
+    public const string HeadName = "auto:head";
+
     private const int ProbeEvery = 128;
     private const int EarlyProbeEvery = 16;
     private const int EarlyRounds = 256;
@@ -28,7 +31,7 @@ public sealed class AutoPolicy : IDraftPolicy
     /// <summary>rho is a mean over about so many rounds.</summary>
     private const double RateMemory = 1000;
 
-    private static readonly int[] s_start = [4, 2, 0, int.MaxValue];
+    private static readonly int[] s_start = [4, 0, 8];
 
     private readonly SurvivalPredictor? _predictor;
     private readonly TimeProvider _clock;
@@ -38,11 +41,13 @@ public sealed class AutoPolicy : IDraftPolicy
     private readonly OnlineCalibration _rightCalibration = new();
     private readonly OnlineCalibration _nextCalibration = new();
     private readonly RepetitionSignal _repetition;
+    private readonly bool _mayCopy;
     private readonly int _longest;
     private readonly int _mostChildren;
     private readonly float[] _planned;
     private readonly double[] _hazards;
     private readonly double[] _right;
+    private readonly double[] _confirmed;
     private readonly float[] _rightLogits;
     private readonly float[] _nextLogits;
     private readonly double[] _headProbabilities;
@@ -59,8 +64,10 @@ public sealed class AutoPolicy : IDraftPolicy
     private long _rounds;
     private int _forced;
     private int _drafted;
+    private int _chain;
     private int _seen;
     private int _kept;
+    private int _committed;
     private int _accepted = -1;
 
     /// <summary>Makes the policy.</summary>
@@ -69,17 +76,19 @@ public sealed class AutoPolicy : IDraftPolicy
     /// <param name="maxDraft">The longest chain. It may be longer than the predictor's k_max: what is beyond is as likely as the predictor's last token.</param>
     /// <param name="maxNodes">The most tokens that are ever verified.</param>
     /// <param name="siblings">True to verify siblings where that pays.</param>
+    /// <param name="copies">True to draft what the text said before, without the drafter, where that pays.</param>
     /// <param name="clock">Measures what is not drafting or verifying; the round's times come with its observations.</param>
-    public AutoPolicy(SurvivalPredictor? predictor, DraftCosts costs, int maxDraft, int maxNodes, bool siblings = true, TimeProvider? clock = null)
+    public AutoPolicy(SurvivalPredictor? predictor, DraftCosts costs, int maxDraft, int maxNodes, bool siblings = true, bool copies = true, TimeProvider? clock = null)
     {
         ArgumentNullException.ThrowIfNull(costs);
         _predictor = predictor;
         Costs = costs;
         _clock = clock ?? TimeProvider.System;
-        Name = siblings ? PolicyName : ChainName;
+        Name = !siblings ? ChainName : copies ? PolicyName : HeadName;
+        _mayCopy = copies;
         _longest = Math.Min(maxDraft, maxNodes);
         _mostChildren = siblings ? SurvivalWeights.Siblings + 1 : 1;
-        MaxPool = _longest * _mostChildren;
+        MaxPool = _longest * (_mostChildren + (copies ? 1 : 0));
         MaxDraft = Math.Min(maxNodes, MaxPool);
         _objective = new DraftObjective(_longest, MaxDraft + 1);
         _learned = new LearnedSurvival(_longest);
@@ -87,6 +96,7 @@ public sealed class AutoPolicy : IDraftPolicy
         _planned = new float[_longest];
         _hazards = new double[_longest];
         _right = new double[_longest];
+        _confirmed = new double[_longest];
         _rightLogits = new float[_longest];
         _nextLogits = new float[_longest];
         _headProbabilities = new double[_longest];
@@ -119,28 +129,40 @@ public sealed class AutoPolicy : IDraftPolicy
     /// <summary>rho: tokens per second of the last thousand rounds or so, of the rounds as they are costed; that of plain decoding at first.</summary>
     public double Rate => _seconds > 0 ? _emitted / _seconds : 1 / Math.Max(Costs.Round(0, 1), 1e-9);
 
+    /// <summary>True for a name of any of its forms.</summary>
+    public static bool IsName(string name) => name is PolicyName or ChainName or HeadName;
+
     /// <summary>Before a generation: the temperature at which it samples, 0 for greedy.</summary>
     public void Begin(float temperature)
     {
         _temperature = temperature;
         _lastRound = 0;
         _accepted = -1;
+        _committed = 0;
     }
 
     /// <inheritdoc/>
     public int Plan(in PlanContext context)
     {
-        Learn(context.Token, context.Root);
-        (_drafted, _seen, _kept) = (0, 0, 0);
-        if (_predictor is not null)
+        Learn(context);
+        (_drafted, _chain, _seen, _kept) = (0, 0, 0, 0);
+        _predictor?.Plan(context.Root, context.Feature, context.RootSignals, _temperature, _planned);
+        if (_predictor is not null || _mayCopy)
         {
-            _predictor.Plan(context.Root, context.Feature, context.RootSignals, _temperature, _planned);
             _repetition.Find(context.Committed);
         }
 
         for (int i = 0; i < _longest; i++)
         {
-            _hazards[i] = _predictor is null ? _learned.Hazard(i + 1) : _planCalibration.Probability(_planned[i]);
+            if (_predictor is null)
+            {
+                _hazards[i] = _learned.Hazard(i + 1);
+                _planned[i] = (float)Math.Log(_hazards[i] / (1 - _hazards[i]));
+            }
+            else
+            {
+                _hazards[i] = _planCalibration.Probability(_planned[i]);
+            }
         }
 
         for (int rank = 1; rank <= _siblingShares.Length && _predictor is null; rank++)
@@ -161,13 +183,28 @@ public sealed class AutoPolicy : IDraftPolicy
     {
         ArgumentNullException.ThrowIfNull(pool);
         Step(pool);
-        if (_drafted == _longest || !(_forced >= 0 ? _drafted < _forced : _objective.GoesOn(_right.AsSpan(0, _drafted), _drafted, _next)))
+        if (_drafted == _longest || !(_forced >= 0 ? _drafted < _forced : _objective.GoesOn(_right.AsSpan(0, Copies(_longest)), _drafted, _next, ConfirmedCopies())))
         {
             return 0;
         }
 
         nodes[0] = new Expansion(_drafted == 0 ? -1 : _nodes[_drafted - 1], _mostChildren);
         return 1;
+    }
+
+    /// <inheritdoc/>
+    public void AddNodes(DraftTree pool, int longest)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        Step(pool);
+        int kept = _forced >= 0 ? 0 : _objective.Keep(_right.AsSpan(0, Math.Min(Copies(Math.Min(longest, _longest)), _drafted + pool.Capacity - pool.Count)));
+        for (; _chain < kept; _chain++)
+        {
+            _tokens[_chain] = _repetition.Continuation[_chain];
+            _nodes[_chain] = pool.Add(_tokens[_chain], _chain == 0 ? -1 : _nodes[_chain - 1], (float)Math.Log(_right[_chain]));
+        }
+
+        _seen = pool.Count;
     }
 
     /// <inheritdoc/>
@@ -182,11 +219,11 @@ public sealed class AutoPolicy : IDraftPolicy
         }
         else
         {
-            _kept = _objective.Select(_right.AsSpan(0, _drafted), _leaves.AsSpan(0, Leaves(pool)), out added);
+            _kept = _objective.Select(_right.AsSpan(0, _chain), _leaves.AsSpan(0, Leaves(pool)), out added);
         }
 
         int count = 0;
-        for (int depth = 1; depth <= _drafted && count < keep.Length; depth++)
+        for (int depth = 1; depth <= _chain && count < keep.Length; depth++)
         {
             if (depth <= _kept)
             {
@@ -257,6 +294,8 @@ public sealed class AutoPolicy : IDraftPolicy
         }
 
         int i = _drafted++, node = _seen, parent = pool.Parent(node);
+        _chain = _drafted;
+        (float rightShift, float nextShift) = _repetition.Follow(i, pool.Token(node));
         (_nodes[i], _tokens[i], _seen) = (node, pool.Token(node), pool.Count);
         _headProbabilities[i] = Math.Exp(pool.LogProbability(node));
         if (_predictor is null)
@@ -274,10 +313,33 @@ public sealed class AutoPolicy : IDraftPolicy
         StepEstimate estimate = _predictor.Estimate(
             pool.Hidden(parent),
             new StepSignals(pool.Signals(parent), pool.CumulativeLogProbability(node), _drafted, _planned[i], _planned[Math.Min(_drafted, _longest - 1)], _temperature));
-        (float right, float next) = _repetition.Follow(i, _tokens[i]);
-        (_rightLogits[i], _nextLogits[i]) = (estimate.Right + right, estimate.Next + next);
+        (_rightLogits[i], _nextLogits[i]) = (estimate.Right + rightShift, estimate.Next + nextShift);
         _right[i] = _rightCalibration.Probability(_rightLogits[i]);
         _next = _nextCalibration.Probability(_nextLogits[i]);
+    }
+
+    /// <summary>Writes behind the chances of what was drafted those of what the text says it goes on with, if it does; returns how many there are with them.</summary>
+    private int Copies(int most)
+    {
+        int chain = _drafted;
+        for (; _mayCopy && chain < most && _repetition.Continues(_drafted); chain++)
+        {
+            _right[chain] = _repetition.Copy(chain, _planned[chain], _drafted > 0);
+        }
+
+        return chain;
+    }
+
+    /// <summary>The chances of what the text says behind the next token, where the drafter proposes that too.</summary>
+    private ReadOnlySpan<double> ConfirmedCopies()
+    {
+        int count = 0;
+        for (int i = _drafted + 1; _mayCopy && i < _longest && _repetition.Continues(_drafted); i++)
+        {
+            _confirmed[count++] = _repetition.Copy(i, _planned[i], true);
+        }
+
+        return _confirmed.AsSpan(0, count);
     }
 
     /// <summary>The siblings of the chain's tokens, with their shares.</summary>
@@ -312,18 +374,23 @@ public sealed class AutoPolicy : IDraftPolicy
     }
 
     /// <summary>
-    /// Learns from the last round. <paramref name="token"/>, the last one that was accepted, tells whether it was the chain's or a sibling; <paramref name="root"/> followed it.
+    /// Learns from the last round. The context's token, the last one that was accepted, tells whether it was the chain's or a sibling; its root followed it.
     /// </summary>
-    private void Learn(int token, int root)
+    private void Learn(in PlanContext context)
     {
+        (int token, int root) = (context.Token, context.Root);
+        int before = Math.Min(_committed, context.Committed.Length);
+        _committed = context.Committed.Length;
         if (_accepted < 0)
         {
             return;
         }
 
-        bool isSibling = _accepted > 0 && _accepted <= _drafted && (_accepted > _kept || _tokens[_accepted - 1] != token);
-        int right = isSibling ? _accepted - 1 : Math.Min(_accepted, _kept), known = Math.Min(right + 1, isSibling ? _drafted : _kept);
-        for (int i = 0; i < known; i++)
+        _repetition.Learn(context.Committed[before..], _planned, _drafted > 0 && _repetition.Continues(1));
+
+        bool isSibling = _accepted > 0 && _accepted <= _chain && (_accepted > _kept || _tokens[_accepted - 1] != token);
+        int right = isSibling ? _accepted - 1 : Math.Min(_accepted, _kept), known = Math.Min(right + 1, isSibling ? _chain : _kept);
+        for (int i = 0; i < Math.Min(known, _drafted); i++)
         {
             bool isRight = i < right;
             Forecasts?.Invoke(new DraftForecast(i + 1, _hazards[i], _right[i], isRight));

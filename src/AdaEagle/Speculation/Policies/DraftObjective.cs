@@ -95,26 +95,28 @@ public sealed class DraftObjective
     }
 
     /// <summary>After <paramref name="drafted"/> steps: whether one more pays.</summary>
-    /// <param name="right">a_1 … a_i, as they are estimated now.</param>
+    /// <param name="right">a_1 … a_i, as they are estimated now, and on with what could be verified without a step.</param>
     /// <param name="drafted">i.</param>
     /// <param name="next">P(d_(i+1) would be right | those before it are).</param>
-    public bool GoesOn(ReadOnlySpan<double> right, int drafted, double next)
+    /// <param name="after">P(d is right | those before it are) of what could be verified without a step behind d_(i+1), if that is what it is hoped to be.</param>
+    public bool GoesOn(ReadOnlySpan<double> right, int drafted, double next, ReadOnlySpan<double> after = default)
     {
         if (drafted >= _most)
         {
             return false;
         }
 
-        // Against what stopping gives: the best part of the draft, which may be less than all of it.
-        int kept = Keep(right[..drafted]);
-        double reach = 1, dropped = 0;
-        for (int i = 1; i <= drafted; i++)
+        // Against what stopping gives, beyond verifying what was drafted: the best length may be less than that, or more.
+        double reach = 1, tokens = 0, best = double.NegativeInfinity, all = 0, reached = 1;
+        for (int i = 0; i <= right.Length; i++)
         {
-            reach *= right[i - 1];
-            dropped += i > kept ? _verify[i + 1] - _verify[i] - reach : 0;
+            tokens += i > 0 ? reach *= right[i - 1] : 0;
+            best = Math.Max(best, tokens - _verify[i + 1]);
+            (all, reached) = i == drafted ? (tokens - _verify[i + 1], reach) : (all, reached);
         }
 
-        return Step(drafted + 1, reach, next, dropped) - _step > dropped;
+        double stop = best - all;
+        return Step(drafted + 1, reached, next, stop, after) - _step > stop;
     }
 
     /// <summary>How many leading tokens of a chain are to be verified: argmax over m of A_1 + … + A_m - verify(m + 1); of equals the fewer.</summary>
@@ -237,11 +239,12 @@ public sealed class DraftObjective
         }
     }
 
-    /// <summary>What step <paramref name="i"/> gains from its token on: expected over what the estimator may say of it; <paramref name="least"/> is what stopping before gives.</summary>
-    private double Step(int i, double reach, double probability, double least)
+    /// <summary>What step <paramref name="i"/> gains from its token on: expected over what the estimator may say of it; <paramref name="least"/> is what stopping before gives, <paramref name="after"/> what can follow it without a step.</summary>
+    private double Step(int i, double reach, double probability, double least, ReadOnlySpan<double> after = default)
     {
         double good = probability + (_spread * (1 - probability)), bad = probability * (1 - _spread);
-        return (probability * Math.Max(Outcome(i, reach, good), least)) + ((1 - probability) * Math.Max(Outcome(i, reach, bad), least));
+        double best = after.IsEmpty ? Outcome(i, reach, good) : Math.Max(Outcome(i, reach, good), Free(i, reach * good, after));
+        return (probability * Math.Max(best, least)) + ((1 - probability) * Math.Max(Outcome(i, reach, bad), least));
     }
 
     private double Outcome(int i, double reach, double right) => Future(i, reach * right) + Leaves(i, reach * (1 - right));
@@ -253,6 +256,21 @@ public sealed class DraftObjective
         int below = Math.Min((int)at, Grid - 1);
         double[] values = _future[i];
         return values[below] + ((at - below) * (values[below + 1] - values[below]));
+    }
+
+    /// <summary>The same where nothing more is drafted, and what follows is verified as far as that pays.</summary>
+    private double Free(int i, double reach, ReadOnlySpan<double> after)
+    {
+        double value = reach - (_verify[i + 1] - _verify[i]), best = value;
+        foreach (double right in after[..Math.Min(after.Length, MaxDraft - i)])
+        {
+            reach *= right;
+            value += reach - (_verify[i + 2] - _verify[i + 1]);
+            best = Math.Max(best, value);
+            i++;
+        }
+
+        return best;
     }
 
     /// <summary>What the best siblings of token i add, where it is wrong with probability <paramref name="miss"/>.</summary>

@@ -21,6 +21,9 @@ public sealed record PolicyResources(DraftLengthPredictor? Predictor, int MaxDra
     /// <summary>What parts of a round cost; null: a policy that asks measures for itself.</summary>
     public DraftCosts? Costs { get; init; }
 
+    /// <summary>False where only the drafter's tokens may be drafted.</summary>
+    public bool MayCopy { get; init; } = true;
+
     /// <summary>The clock of policies that measure; null takes the system's.</summary>
     public TimeProvider? Clock { get; init; }
 }
@@ -49,8 +52,9 @@ public static class DraftPolicies
         ("ucb:W", "a bandit over lengths (UCB1, as BanditSpec and TapOut)", UcbPolicy.Make),
         ("position-argmax:S", "most expected tokens per second, by acceptance per position and measured times", PositionArgmaxPolicy.Make),
         ("survival-rank:K", "K tokens, of which as many are verified as give the most expected tokens per second (DSpark in vLLM)", SurvivalRankPolicy.Make),
-        (AutoPolicy.PolicyName, "what is worth most by expected tokens, measured costs and the run's own speed; siblings beside the chain where they pay", MakeAuto),
+        (AutoPolicy.PolicyName, "what is worth most by expected tokens, measured costs and the run's own speed; siblings beside the chain, and what the text said before in place of the drafter's tokens, where they pay", MakeAuto),
         (AutoPolicy.ChainName, "the same with chains alone", MakeAuto),
+        (AutoPolicy.HeadName, "the same with the drafter's tokens alone", MakeAuto),
         ("eagle2:TOTAL,DEPTH,TOPK", "EAGLE-2's dynamic tree: TOTAL nodes with the root, DEPTH + 1 levels, grown TOPK wide", MakeEagle2),
         ("opt-tree:N,D,K:DELTA", "the N likeliest paths, deepened while a level adds DELTA expected tokens (OPT-Tree)", OptTreePolicy.Make),
         ("cape:K", "a chain of K tokens, with more siblings where the drafter is less sure (CaPE)", CapePolicy.Make),
@@ -139,8 +143,8 @@ public static class DraftPolicies
         return new LdlpPolicy(Predictor(name, resources), threshold);
     }
 
-    private static AutoPolicy? MakeAuto(string name, PolicyResources resources) => name is AutoPolicy.PolicyName or AutoPolicy.ChainName
-        ? new AutoPolicy(resources.Survival, resources.Costs ?? new DraftCosts(resources.MaxNodes + 1), resources.MaxDraft, resources.MaxNodes, name == AutoPolicy.PolicyName, resources.Clock)
+    private static AutoPolicy? MakeAuto(string name, PolicyResources resources) => AutoPolicy.IsName(name)
+        ? new AutoPolicy(resources.Survival, resources.Costs ?? new DraftCosts(resources.MaxNodes + 1), resources.MaxDraft, resources.MaxNodes, name != AutoPolicy.ChainName, name != AutoPolicy.HeadName && resources.MayCopy, resources.Clock)
         : null;
 
     private static Eagle2Policy? MakeEagle2(string name, PolicyResources resources)

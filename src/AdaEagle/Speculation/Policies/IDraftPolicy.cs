@@ -88,8 +88,17 @@ public interface IDraftPolicy
     /// <returns>How many were written; 0 ends the draft.</returns>
     int NextNodes(DraftTree pool, int planned, Span<Expansion> nodes);
 
-    /// <summary>After the last draft pass: writes the nodes to verify, ascending, each with its parent.</summary>
+    /// <summary>
+    /// After the last draft pass: adds to the pool what the policy knows without the drafter, such as how the text went on where it said the same before. By default nothing.
+    /// </summary>
     /// <param name="pool">All that was drafted.</param>
+    /// <param name="longest">The longest path that has a use, at least 1: a node may be that deep.</param>
+    void AddNodes(DraftTree pool, int longest)
+    {
+    }
+
+    /// <summary>After the last draft pass: writes the nodes to verify, ascending, each with its parent.</summary>
+    /// <param name="pool">All that was drafted or added.</param>
     /// <param name="planned">The plan.</param>
     /// <param name="keep">As long as the most that can be verified; it holds the first nodes already.</param>
     /// <returns>How many of it count; by default all.</returns>
