@@ -47,6 +47,7 @@ internal sealed class SpeculativeDecoder : IDisposable
     private int _root;
     private int _featureToken;
     private DraftSignals _rootSignals;
+    private TimeSpan _firstPass;
 
     /// <summary>Makes the scratch for drafts of at most <paramref name="maxDraft"/> tokens out of pools of at most <paramref name="maxPool"/>, by default the same.</summary>
     public SpeculativeDecoder(ITarget target, int maxDraft, TimeProvider? clock = null, int maxPool = 0)
@@ -238,6 +239,7 @@ internal sealed class SpeculativeDecoder : IDisposable
             Accepted = accepted,
             Matched = matched,
             DraftSeconds = _clock.GetElapsedTime(drafting, verifying).TotalSeconds,
+            FirstPassSeconds = draftPasses > 0 ? _firstPass.TotalSeconds : 0,
             VerifySeconds = _clock.GetElapsedTime(verifying, committing).TotalSeconds,
         });
         return _emitted.AsSpan(0, accepted + 1);
@@ -262,6 +264,7 @@ internal sealed class SpeculativeDecoder : IDisposable
     /// <summary>Grows the pool pass by pass and takes the draft out of it; no path is longer than <paramref name="longest"/>. Returns the number of draft passes.</summary>
     internal int Draft(IDrafter drafter, IDraftPolicy policy, int planned, int longest)
     {
+        long start = _clock.GetTimestamp();
         _pool.Clear();
         int most = Math.Min(policy.MaxDraft, MaxDraft), passes = 0;
         longest = Math.Min(longest, most);
@@ -284,6 +287,7 @@ internal sealed class SpeculativeDecoder : IDisposable
             }
 
             passes++;
+            _firstPass = passes == 1 ? _clock.GetElapsedTime(start) : _firstPass;
         }
 
         if (longest > 0)

@@ -211,6 +211,52 @@ public class AutoPolicyTests
     }
 
     [Fact]
+    public void The_first_step_of_a_round_tells_only_what_a_step_costs_at_most()
+    {
+        DraftCosts costs = Met(8);
+        costs.Observe(1, 7, 2, 2, 0, 7);
+        Assert.Equal(7, costs.StepSeconds); // better than nothing
+        costs.Observe(3, 5, 4, 2, 0, 4);
+        costs.Observe(3, 5, 4, 2, 0, 4);
+        Assert.Equal(0.5, costs.StepSeconds);
+        for (int i = 0; i < 20; i++)
+        {
+            costs.Observe(1, 7, 2, 2, 0, 7); // hundreds of tokens were committed since the last
+        }
+
+        Assert.Equal(0.5, costs.StepSeconds);
+        for (int i = 0; i < 20; i++)
+        {
+            costs.Observe(1, 0.25, 2, 2, 0, 0.25);
+        }
+
+        Assert.Equal(0.25, costs.StepSeconds);
+    }
+
+    [Fact]
+    public void Where_all_becomes_much_faster_costs_are_forgotten()
+    {
+        DraftCosts costs = Met(8);
+        for (int i = 0; i < 20; i++)
+        {
+            costs.Observe(2, 8, 3, 10, 1); // while code is being compiled
+        }
+
+        for (int i = 0; i < 20; i++)
+        {
+            costs.Observe(2, 0.4, 3, 7, 0.1); // a quieter machine
+        }
+
+        Assert.Equal((0, 10.0), (costs.Beginnings, costs.VerifySeconds[2]));
+        for (int i = 0; i < 20; i++)
+        {
+            costs.Observe(2, 0.4, 3, 2, 0.1);
+        }
+
+        Assert.Equal((1, 0.2, 0.1, 2.0), (costs.Beginnings, costs.StepSeconds, costs.OverheadSeconds, costs.VerifySeconds[2]));
+    }
+
+    [Fact]
     public void Costs_are_medians_that_rise_with_the_rows()
     {
         DraftCosts costs = Met(8);

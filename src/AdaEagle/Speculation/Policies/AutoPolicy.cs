@@ -248,7 +248,14 @@ public sealed class AutoPolicy : IDraftPolicy
         long now = _clock.GetTimestamp();
         double overhead = _lastRound == 0 ? double.NaN : _clock.GetElapsedTime(_lastRound, now).TotalSeconds - round.DraftSeconds - round.VerifySeconds;
         _lastRound = now;
-        Costs.Observe(round.DraftPasses, round.DraftSeconds, round.Drafted + 1, round.VerifySeconds, overhead);
+        int beginnings = Costs.Beginnings;
+        Costs.Observe(round.DraftPasses, round.DraftSeconds, round.Drafted + 1, round.VerifySeconds, overhead, round.FirstPassSeconds);
+        if (Costs.Beginnings > beginnings)
+        {
+            // The lengths are measured anew, once; rho too is of another pace.
+            (_rounds, _emitted, _seconds) = (s_start.Length, 0, 0);
+        }
+
         if (_rounds > s_start.Length || Costs.IsFrozen)
         {
             const double Kept = 1 - (1 / RateMemory);
@@ -282,7 +289,14 @@ public sealed class AutoPolicy : IDraftPolicy
         }
 
         int every = _rounds < EarlyRounds ? EarlyProbeEvery : ProbeEvery;
-        return _rounds % every != 0 ? -1 : Math.Clamp(planned + (_rounds / every % 2 == 0 ? 1 : -1), 0, _longest);
+        if (_rounds % every != 0)
+        {
+            return -1;
+        }
+
+        // A single step would tell nothing: it catches up with all that was committed since the last.
+        int more = planned == 0 ? 2 : planned + 1;
+        return Math.Clamp(_rounds / every % 2 == 0 ? more : planned - 1, 0, _longest);
     }
 
     /// <summary>Takes in a draft step, if one was made.</summary>

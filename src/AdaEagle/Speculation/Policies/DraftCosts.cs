@@ -10,7 +10,8 @@ namespace AdaEagle.Speculation.Policies;
 /// What the parts of a round cost on this machine, in seconds, as running medians of what was measured (law 4), or frozen: a draft step, verifying n rows,
 /// the rest. A machine that is shared grows slower and faster, and what matters is what one row more costs: so times are taken relative to how fast the last verifications of
 /// known cost were, and 8 rows that were measured in a slow moment are not dear for it. Times of verifications are made to rise with the rows (neighbours that don't are averaged); between measured ones they lie on a line; beyond
-/// the most rows that were measured three times one row more is taken to cost half of what it costs among them, so that what is unknown, or was met in a bad moment, is tried. Nothing is allocated by measuring. Not thread-safe.
+/// the most rows that were measured three times one row more is taken to cost half of what it costs among them, so that what is unknown, or was met in a bad moment, is tried. Where everything has become much faster, code
+/// was still being compiled when it was measured, and all is forgotten. Nothing is allocated by measuring. Not thread-safe.
 /// </summary>
 public sealed class DraftCosts
 {
@@ -23,6 +24,9 @@ public sealed class DraftCosts
 
     // Shorter than half of the window: a change of pace is known before it has outvoted what was measured before it.
     private const int PaceWindow = 7;
+
+    // In so small a part of the time that it took before nothing is done but by better code.
+    private const double Recompiled = 0.6;
 
     // Of three one may be wrong.
     private const int Enough = 3;
@@ -58,6 +62,9 @@ public sealed class DraftCosts
     /// <summary>True if they came from a file: measurements don't change them, and decisions that rest on them can be repeated.</summary>
     public bool IsFrozen { get; private init; }
 
+    /// <summary>How often all was forgotten: then the next measurements are in seconds of another pace, and lengths have to be measured anew.</summary>
+    public int Beginnings { get; private set; }
+
     /// <summary>A draft step.</summary>
     public double StepSeconds { get; private set; }
 
@@ -70,8 +77,14 @@ public sealed class DraftCosts
     /// <summary>A round of so many draft steps and rows.</summary>
     public double Round(int steps, int rows) => (steps * StepSeconds) + _seconds[Math.Min(rows, _seconds.Length) - 1] + OverheadSeconds;
 
-    /// <summary>Takes a round's times in, but for the first of so many rows, in which code is being compiled. NaN for an overhead that is not known.</summary>
-    public void Observe(int steps, double draftSeconds, int rows, double verifySeconds, double overheadSeconds)
+    /// <summary>Takes a round's times in, but for the first of so many rows, in which code is being compiled.</summary>
+    /// <param name="steps">Draft passes.</param>
+    /// <param name="draftSeconds">All of them.</param>
+    /// <param name="rows">Rows of the verification.</param>
+    /// <param name="verifySeconds">The verification.</param>
+    /// <param name="overheadSeconds">The rest; NaN where it is not known.</param>
+    /// <param name="firstSeconds">The first draft pass, which catches up with what was committed and so tells only what a step costs at most; NaN where it is not known, and as long as another.</param>
+    public void Observe(int steps, double draftSeconds, int rows, double verifySeconds, double overheadSeconds, double firstSeconds = double.NaN)
     {
         if (IsFrozen)
         {
@@ -90,10 +103,17 @@ public sealed class DraftCosts
         }
 
         double pace = _pace.Count > 0 ? _pace.Median : 1;
-
-        if (steps > 0)
+        if (_pace.Count == PaceWindow && pace < Recompiled)
         {
-            StepSeconds = _step.Add(draftSeconds / steps / pace);
+            Forget();
+            return;
+        }
+
+        bool isFirstKnown = steps > 1 && !double.IsNaN(firstSeconds);
+        double step = (isFirstKnown ? (draftSeconds - firstSeconds) / (steps - 1) : draftSeconds / steps) / pace;
+        if (isFirstKnown || (steps > 0 && (double.IsNaN(firstSeconds) || StepSeconds == 0 || step < StepSeconds)))
+        {
+            StepSeconds = _step.Add(step);
         }
 
         if (!double.IsNaN(overheadSeconds))
@@ -168,6 +188,21 @@ public sealed class DraftCosts
         node is JsonValue value && value.TryGetValue(out double seconds) && double.IsFinite(seconds) && seconds is >= 0 and < 1e6
             ? seconds
             : throw new ModelFormatException(file, name, string.Create(CultureInfo.InvariantCulture, $"must be seconds, 0 or more"), Remedy);
+
+    private void Forget()
+    {
+        _pace.Clear();
+        _step.Clear();
+        _overhead.Clear();
+        foreach (RunningMedian rows in _verify)
+        {
+            rows.Clear();
+        }
+
+        (StepSeconds, OverheadSeconds) = (0, 0);
+        _seconds.AsSpan().Clear();
+        Beginnings++;
+    }
 
     // Pools neighbours that fall with the rows into their weighted mean, then draws lines between what was measured.
     private void Fill()
@@ -249,6 +284,8 @@ public sealed class DraftCosts
         public int Count { get; private set; }
 
         public double Median { get; private set; }
+
+        public void Clear() => (Count, _next, Median) = (0, 0, 0);
 
         public double Add(double value)
         {

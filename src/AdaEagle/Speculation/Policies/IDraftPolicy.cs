@@ -25,6 +25,11 @@ public readonly ref struct PlanContext
 /// <summary>How a round went.</summary>
 public readonly record struct RoundObservation
 {
+    /// <summary>Nothing is known but what is set.</summary>
+    public RoundObservation()
+    {
+    }
+
     /// <summary>What <see cref="IDraftPolicy.Plan"/> returned.</summary>
     public required int Planned { get; init; }
 
@@ -51,6 +56,9 @@ public readonly record struct RoundObservation
 
     /// <summary>Time in the drafter, and in the policy while it drafts.</summary>
     public required double DraftSeconds { get; init; }
+
+    /// <summary>Of that the first pass, in which the drafter also catches up with what was committed since the last: more, the longer nothing was drafted. NaN where it is not known.</summary>
+    public double FirstPassSeconds { get; init; } = double.NaN;
 
     /// <summary>Time in the target.</summary>
     public required double VerifySeconds { get; init; }
