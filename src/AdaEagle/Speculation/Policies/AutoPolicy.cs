@@ -62,6 +62,7 @@ public sealed class AutoPolicy : IDraftPolicy
     private float _temperature;
     private long _lastRound;
     private long _rounds;
+    private int _beginnings;
     private int _forced;
     private int _drafted;
     private int _chain;
@@ -170,6 +171,12 @@ public sealed class AutoPolicy : IDraftPolicy
             _siblingShares[rank - 1] = _learned.Sibling(rank);
         }
 
+        if (_beginnings != Costs.Beginnings)
+        {
+            // All was forgotten, it may be in another policy's round: lengths are measured anew, once, and so is rho, which was of another pace.
+            (_beginnings, _rounds, _emitted, _seconds) = (Costs.Beginnings, s_start.Length, 0, 0);
+        }
+
         _next = _hazards[0];
         _objective.SetCosts(Rate, Costs.StepSeconds, Costs.VerifySeconds);
         int length = _objective.Plan(_hazards, _predictor?.Resolved ?? _learned.Resolved, _mostChildren > 1 ? _siblingShares : []);
@@ -248,14 +255,7 @@ public sealed class AutoPolicy : IDraftPolicy
         long now = _clock.GetTimestamp();
         double overhead = _lastRound == 0 ? double.NaN : _clock.GetElapsedTime(_lastRound, now).TotalSeconds - round.DraftSeconds - round.VerifySeconds;
         _lastRound = now;
-        int beginnings = Costs.Beginnings;
         Costs.Observe(round.DraftPasses, round.DraftSeconds, round.Drafted + 1, round.VerifySeconds, overhead, round.FirstPassSeconds);
-        if (Costs.Beginnings > beginnings)
-        {
-            // The lengths are measured anew, once; rho too is of another pace.
-            (_rounds, _emitted, _seconds) = (s_start.Length, 0, 0);
-        }
-
         if (_rounds > s_start.Length || Costs.IsFrozen)
         {
             const double Kept = 1 - (1 / RateMemory);

@@ -36,7 +36,7 @@ public sealed class DraftObjective
         _future = new double[maxDraft + 1][];
         for (int i = 0; i <= maxDraft; i++)
         {
-            _future[i] = new double[Grid + 1];
+            _future[i] = new double[Grid + 2];
         }
     }
 
@@ -77,18 +77,23 @@ public sealed class DraftObjective
         for (int i = _most; i >= 1; i--)
         {
             double row = _verify[i + 1] - _verify[i];
-            double[] values = _future[i];
-            for (int at = Grid; at >= 0; at--)
+            Span<double> values = _future[i];
+            int at = Grid;
+            for (double worth = 1; at >= 0 && worth > 0; at--)
             {
-                double reach = (double)at / Grid, stop = Math.Max(reach - row, 0);
-                values[at] = i < _most ? Math.Max(stop, reach - row - _step + Step(i + 1, reach, _hazards[i + 1], 0)) : stop;
-                if (values[at] == 0)
+                double reach = (double)at / Grid;
+                worth = Math.Max(reach - row, 0);
+                if (i < _most)
                 {
-                    // Worth nothing where the token is less likely still.
-                    values.AsSpan(0, at).Clear();
-                    break;
+                    worth = Math.Max(worth, reach - row - _step + Step(i + 1, reach, _hazards[i + 1]));
                 }
+
+                values[at] = worth;
             }
+
+            // Worth nothing where the token is less likely still. What lies beyond 1 is for what is exactly 1.
+            values[..(at + 1)].Clear();
+            values[Grid + 1] = values[Grid];
         }
 
         return Best(hazards[.._most]);
@@ -240,11 +245,18 @@ public sealed class DraftObjective
     }
 
     /// <summary>What step <paramref name="i"/> gains from its token on: expected over what the estimator may say of it; <paramref name="least"/> is what stopping before gives, <paramref name="after"/> what can follow it without a step.</summary>
-    private double Step(int i, double reach, double probability, double least, ReadOnlySpan<double> after = default)
+    private double Step(int i, double reach, double probability, double least, ReadOnlySpan<double> after)
     {
         double good = probability + (_spread * (1 - probability)), bad = probability * (1 - _spread);
         double best = after.IsEmpty ? Outcome(i, reach, good) : Math.Max(Outcome(i, reach, good), Free(i, reach * good, after));
         return (probability * Math.Max(best, least)) + ((1 - probability) * Math.Max(Outcome(i, reach, bad), least));
+    }
+
+    /// <summary>The same where stopping before gives nothing.</summary>
+    private double Step(int i, double reach, double probability)
+    {
+        double good = probability + (_spread * (1 - probability)), bad = probability * (1 - _spread);
+        return (probability * Outcome(i, reach, good)) + ((1 - probability) * Outcome(i, reach, bad));
     }
 
     private double Outcome(int i, double reach, double right) => Future(i, reach * right) + Leaves(i, reach * (1 - right));
@@ -253,7 +265,7 @@ public sealed class DraftObjective
     private double Future(int i, double reach)
     {
         double at = reach * Grid;
-        int below = Math.Min((int)at, Grid - 1);
+        int below = (int)at;
         double[] values = _future[i];
         return values[below] + ((at - below) * (values[below + 1] - values[below]));
     }
@@ -277,11 +289,11 @@ public sealed class DraftObjective
     private double Leaves(int i, double miss)
     {
         // Mostly all of them together are not worth the first one's row.
-        if (i + 2 > MaxRows || miss * _allSiblings <= _verify[i + 2] - _verify[i + 1])
-        {
-            return 0;
-        }
+        return i + 2 > MaxRows || miss * _allSiblings <= _verify[i + 2] - _verify[i + 1] ? 0 : BestLeaves(i, miss);
+    }
 
+    private double BestLeaves(int i, double miss)
+    {
         double best = 0, tokens = 0;
         for (int rank = 0; rank < _siblings.Length && i + rank + 2 <= MaxRows; rank++)
         {
