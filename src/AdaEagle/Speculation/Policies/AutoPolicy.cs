@@ -31,7 +31,7 @@ public sealed class AutoPolicy : IDraftPolicy
     /// <summary>rho is a mean over about so many rounds.</summary>
     private const double RateMemory = 1000;
 
-    private static readonly int[] s_start = [4, 0, 8];
+    private static readonly int[] s_start = [4, 0, int.MaxValue];
 
     private readonly SurvivalPredictor? _predictor;
     private readonly TimeProvider _clock;

@@ -9,8 +9,8 @@ namespace AdaEagle.Speculation.Policies;
 /// <summary>
 /// What the parts of a round cost on this machine, in seconds, as running medians of what was measured (law 4), or frozen: a draft step, verifying n rows,
 /// the rest. A machine that is shared grows slower and faster, and what matters is what one row more costs: so times are taken relative to how fast the last verifications of
-/// known cost were, and 8 rows that were measured in a slow moment are not dear for it. Times of verifications are made to rise with the rows (neighbours that don't are averaged); between measured ones they lie on a line; beyond
-/// the most rows that were measured three times one row more is taken to cost half of what it costs among them, so that what is unknown, or was met in a bad moment, is tried. Where everything has become much faster, code
+/// known cost were, and 8 rows that were measured in a slow moment are not dear for it. Times of verifications are made to rise with the rows (neighbours that don't are averaged); between those measured three times they lie on a line; beyond
+/// the most rows that were measured three times one row more is taken to cost half of what it costs among them, so that what is unknown is tried; what was measured only once or twice is believed in part. Where everything has become much faster, code
 /// was still being compiled when it was measured, and all is forgotten. Nothing is allocated by measuring. Not thread-safe.
 /// </summary>
 public sealed class DraftCosts
@@ -40,6 +40,7 @@ public sealed class DraftCosts
     private readonly int[] _weights;
     private readonly int[] _rows;
     private readonly bool[] _met;
+    private bool _isEarly;
 
     /// <summary>Nothing is known yet.</summary>
     /// <param name="maxRows">The most rows of a verification.</param>
@@ -204,42 +205,20 @@ public sealed class DraftCosts
         Beginnings++;
     }
 
-    // Pools neighbours that fall with the rows into their weighted mean, then draws lines between what was measured.
+    /// <summary>
+    /// Works out the seconds by rows from the medians: what was measured often enough, and the plain pass, pooled with neighbours where it falls with the rows, and lines between; then
+    /// what was measured too rarely, believed in part.
+    /// </summary>
     private void Fill()
     {
-        int most = _verify.Length;
-        while (most > 0 && _verify[most - 1].Count < Enough)
-        {
-            most--;
-        }
-
-        // At first all is known badly.
-        most = most > 0 ? most : _verify.Length;
-        int known = 0;
-        for (int rows = 1; rows <= most; rows++)
-        {
-            if (_verify[rows - 1].Count == 0)
-            {
-                continue;
-            }
-
-            (_levels[known], _weights[known], _rows[known]) = (_verify[rows - 1].Median, _verify[rows - 1].Count, rows);
-            known++;
-            while (known > 1 && _levels[known - 2] > _levels[known - 1])
-            {
-                int weight = _weights[known - 2] + _weights[known - 1];
-                _levels[known - 2] = ((_levels[known - 2] * _weights[known - 2]) + (_levels[known - 1] * _weights[known - 1])) / weight;
-                (_weights[known - 2], _rows[known - 2]) = (weight, _rows[known - 1]);
-                known--;
-            }
-        }
+        _isEarly = !_verify.Any(static rows => rows.Count >= Enough);
+        int known = Pool(), level = 0, firstRows = 0, lastRows = 0;
+        double lastSeconds = _levels[0];
 
         // A level holds up to its rows, from the first that were measured after the level before it.
-        int level = 0, firstRows = 0, lastRows = 0;
-        double lastSeconds = _levels[0];
-        for (int rows = 1; rows <= most; rows++)
+        for (int rows = 1; known > 0 && rows <= _rows[known - 1]; rows++)
         {
-            if (_verify[rows - 1].Count == 0)
+            if (!IsKnown(rows))
             {
                 continue;
             }
@@ -260,19 +239,71 @@ public sealed class DraftCosts
         }
 
         // What a row stands out by is noise, or the neighbours' is: measured as often half of it is taken for its own. So a step between two tiles' heights, met a few times, does not make the rows before it dear.
-        double before = _seconds[0];
+        double left = _seconds[0];
         for (int rows = 2; rows < lastRows; rows++)
         {
             double own = _seconds[rows - 1], beside = Math.Min(_verify[rows - 2].Count, _verify[rows].Count), noise = beside / Math.Max(beside + _verify[rows - 1].Count, 1);
-            (_seconds[rows - 1], before) = (own + (noise * (((before + _seconds[rows]) / 2) - own)), own);
+            own = !IsKnown(rows) && _verify[rows - 1].Count > 0 ? Believed(rows, own) : own + (noise * (((left + _seconds[rows]) / 2) - own));
+            (_seconds[rows - 1], left) = (Math.Clamp(own, _seconds[rows - 2], Math.Max(_seconds[rows], _seconds[rows - 2])), _seconds[rows - 1]);
         }
 
-        double unknown = (lastSeconds - _levels[0]) / Math.Max(lastRows - firstRows, 1) / 2;
-        for (int rows = lastRows + 1; rows <= _seconds.Length; rows++)
+        FillBeyond(lastRows, (lastSeconds - _levels[0]) / Math.Max(lastRows - firstRows, 1));
+    }
+
+    /// <summary>Makes levels of what is known, each of the mean of the rows that it pools; returns how many.</summary>
+    private int Pool()
+    {
+        int known = 0;
+        for (int rows = 1; rows <= _verify.Length; rows++)
         {
-            _seconds[rows - 1] = _seconds[rows - 2] + unknown;
+            if (!IsKnown(rows))
+            {
+                continue;
+            }
+
+            (_levels[known], _weights[known], _rows[known]) = (_verify[rows - 1].Median, _verify[rows - 1].Count, rows);
+            known++;
+            while (known > 1 && _levels[known - 2] > _levels[known - 1])
+            {
+                int weight = _weights[known - 2] + _weights[known - 1];
+                _levels[known - 2] = ((_levels[known - 2] * _weights[known - 2]) + (_levels[known - 1] * _weights[known - 1])) / weight;
+                (_weights[known - 2], _rows[known - 2]) = (weight, _rows[known - 1]);
+                known--;
+            }
+        }
+
+        return known;
+    }
+
+    /// <summary>
+    /// Beyond the last rows that are known: one more is hoped to cost half of the mean. What was measured is believed in part, and with it what lies before it, but not that a row costs more
+    /// than twice the mean.
+    /// </summary>
+    private void FillBeyond(int lastRows, double mean)
+    {
+        for (int rows = lastRows + 1, from = lastRows; rows <= _seconds.Length; rows++)
+        {
+            _seconds[rows - 1] = _seconds[rows - 2] + (mean / 2);
+            if (_verify[rows - 1].Count == 0)
+            {
+                continue;
+            }
+
+            double before = _seconds[from - 1], dearest = mean > 0 ? before + (2 * mean * (rows - from)) : double.PositiveInfinity, believed = Math.Clamp(Believed(rows, _seconds[rows - 1]), before, dearest);
+            for (int between = from + 1; between <= rows; between++)
+            {
+                _seconds[between - 1] = before + ((believed - before) * (between - from) / (rows - from));
+            }
+
+            from = rows;
         }
     }
+
+    // At first all is known badly.
+    private bool IsKnown(int rows) => _verify[rows - 1].Count >= (_isEarly || rows == 1 ? 1 : Enough);
+
+    // Of one measurement a quarter, of two half.
+    private double Believed(int rows, double otherwise) => otherwise + ((_verify[rows - 1].Median - otherwise) * _verify[rows - 1].Count / (Enough + 1));
 
     /// <summary>The median of the last measurements.</summary>
     private sealed class RunningMedian(int window)
