@@ -14,6 +14,7 @@ internal sealed class BenchRunner : IDisposable
     private const int CalibrationRounds = 12;
     private const int CalibrationPrompts = 8;
     private const int WarmUpPrompts = 2;
+    private const int WarmUpLengthTokens = 12;
     private const int WarmUpTokens = 64;
     private const int TreeOracleCandidates = 10;
 
@@ -86,7 +87,10 @@ internal sealed class BenchRunner : IDisposable
         Answers = answers;
     }
 
-    /// <summary>Runs every policy a little, so that none pays for the compiler: policies of their own, since what is learnt beside it, costs above all, would stay.</summary>
+    /// <summary>
+    /// Runs every policy a little, so that none pays for the compiler: policies of their own, since what is learnt beside it, costs above all, would stay. And drafts of every length, since
+    /// passes of different heights run different code, which a policy that seldom takes one would pay for later.
+    /// </summary>
     public void WarmUp(CancellationToken cancellation)
     {
         PolicyResources resources = _session.PolicyResources;
@@ -97,6 +101,11 @@ internal sealed class BenchRunner : IDisposable
             foreach (IDraftPolicy? policy in policies)
             {
                 Generate(question, 0, Ask(question), options, policy, cancellation);
+            }
+
+            for (int length = 1; length <= GenerationSession.MaxDraft && policies.Any(policy => policy is not null); length++)
+            {
+                Generate(question, 0, Ask(question), options with { MaxTokens = Math.Min(WarmUpLengthTokens, options.MaxTokens) }, new FixedLengthPolicy(length), cancellation);
             }
         }
     }
