@@ -197,7 +197,7 @@ public sealed class OverriddenDrafterTests : IDisposable
         int[] expected = Decoding.Plain(_target, task);
         using var drafter = new OverriddenDrafter(new EagleDrafter(_pair.Head, _pool), right, Seed, Vocabulary);
         drafter.Begin(task.Prompt[0], task.Prompt.Length, expected);
-        IDraftPolicy policy = DraftPolicies.Create(name, new PolicyResources(null, 16, MaxNodes, 200) { Costs = Frozen() });
+        IDraftPolicy policy = DraftPolicies.Create(name, new PolicyResources(null, 16, MaxNodes, 200) { Costs = Frozen(), MayCopy = false });
         Assert.Equal(expected, Decoding.Speculative(_decoder, task, drafter, policy, onRound: onRound));
     }
 

@@ -404,10 +404,16 @@ public sealed class AutoPolicy : IDraftPolicy
 
         bool isSibling = _accepted > 0 && _accepted <= _chain && (_accepted > _kept || _tokens[_accepted - 1] != token);
         int right = isSibling ? _accepted - 1 : Math.Min(_accepted, _kept), known = Math.Min(right + 1, isSibling ? _chain : _kept);
-        for (int i = 0; i < Math.Min(known, _drafted); i++)
+        for (int i = 0; i < known; i++)
         {
             bool isRight = i < right;
             Forecasts?.Invoke(new DraftForecast(i + 1, _hazards[i], _right[i], isRight));
+            if (i >= _drafted)
+            {
+                // What was copied is learnt of where the text is.
+                continue;
+            }
+
             if (_predictor is null)
             {
                 _learned.Observe(i + 1, _headProbabilities[i], isRight);
