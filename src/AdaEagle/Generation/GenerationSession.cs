@@ -91,7 +91,7 @@ internal sealed class GenerationSession : IDisposable
     /// <summary>Generates with the policy that the options name.</summary>
     public GenerationResult Generate(IReadOnlyList<int> prompt, GenerationOptions options, Action<GenerationUpdate>? onUpdate, CancellationToken cancellation)
     {
-        string name = options.Policy ?? (options.Drafter is null ? _model.DefaultPolicy : LanguageModel.PolicyFor(options.Drafter));
+        string name = options.Policy ?? (options.Drafter is null ? _model.DefaultPolicy : _model.PolicyFor(options.Drafter));
         string? drafter = options.Drafter ?? _model.DefaultDrafter;
         IDraftPolicy? policy = name == DraftPolicies.Plain ? null : _kept.GetValueOrDefault((drafter, name)) ?? DraftPolicies.Create(name, ResourcesFor(drafter));
         if (policy is AutoPolicy)

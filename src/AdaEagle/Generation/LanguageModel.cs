@@ -257,9 +257,13 @@ public sealed class LanguageModel : IDisposable
         }
     }
 
-    /// <summary>The policy of generations that name a drafter and no policy. Prompt lookup stops by itself, and has no probabilities to stop it by.</summary>
-    internal static string PolicyFor(string drafter) =>
-        drafter.StartsWith(Drafters.Ngram, StringComparison.Ordinal) ? string.Create(CultureInfo.InvariantCulture, $"fixed:{GenerationSession.MaxDraft}") : "threshold:-2";
+    /// <summary>The policy of generations that name a drafter and no policy. Prompt lookup stops by itself, and has no probabilities to stop it by; <c>auto</c> needs a predictor to be ahead from the start.</summary>
+    internal string PolicyFor(string drafter) => drafter switch
+    {
+        Drafters.Eagle when Survival is not null => AutoPolicy.PolicyName,
+        _ when drafter.StartsWith(Drafters.Ngram, StringComparison.Ordinal) => string.Create(CultureInfo.InvariantCulture, $"fixed:{GenerationSession.MaxDraft}"),
+        _ => "threshold:-2",
+    };
 
     // A model with another vocabulary would propose ids that mean something else: it is refused, not warned of.
     private static LlamaModel LoadDraftModel(LoadOptions options, ITokenizer tokenizer)

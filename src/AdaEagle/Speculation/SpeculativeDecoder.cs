@@ -293,6 +293,10 @@ internal sealed class SpeculativeDecoder : IDisposable
         if (longest > 0)
         {
             policy.AddNodes(_pool, longest);
+            if (_pool.LongestPath > longest)
+            {
+                throw new InvalidOperationException($"Policy '{policy.Name}' added a path of {_pool.LongestPath} tokens where {longest} have a use.");
+            }
         }
 
         Span<int> keep = _kept.AsSpan(0, Math.Min(most, _pool.Count));

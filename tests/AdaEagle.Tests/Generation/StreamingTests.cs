@@ -208,6 +208,8 @@ public class StreamingTests
         string fingerprint = both.Model.Tokenizer.Fingerprint;
         using var matching = new TinyLanguage(8, headVocabulary: fingerprint, predictorVocabulary: fingerprint);
         Assert.Empty(matching.Model.Warnings);
+        using var survival = new TinyLanguage(8, survival: true);
+        Assert.Equal("auto", survival.Model.DefaultPolicy);
         using var orphan = new TinyLanguage(8, head: false);
         Assert.Equal("ar", orphan.Model.DefaultPolicy);
         Assert.Contains("no draft head", Assert.Single(orphan.Model.Warnings), StringComparison.Ordinal);

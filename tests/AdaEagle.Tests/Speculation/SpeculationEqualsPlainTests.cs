@@ -22,6 +22,18 @@ public class SpeculationEqualsPlainTests(ITestOutputHelper output)
 
     public static TheoryData<int> Seeds => [.. Enumerable.Range(0, Models)];
 
+    [Fact]
+    public void A_policy_that_adds_a_path_for_which_there_is_no_use_is_told_so()
+    {
+        using TinyPair pair = TinyModels.Load(TinyModels.Config, 4);
+        using var pool = new WorkerPool(1);
+        using var target = new LlamaTarget(pair.Target, pool);
+        using var eagle = new EagleDrafter(pair.Head, pool);
+        using var decoder = new SpeculativeDecoder(target, MaxDraft);
+        decoder.Prefill([1, 2, 3], 20, new Sampler(SamplingOptions.Greedy), _ => false, eagle, new TooDeepPolicy(), cancellation: TestContext.Current.CancellationToken);
+        Assert.Contains("too deep", Assert.Throws<InvalidOperationException>(() => decoder.Round(3, out _).Length).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [MemberData(nameof(Seeds))]
     public void Any_drafter_and_policy_gives_the_tokens_of_plain_decoding(int seed)

@@ -51,3 +51,23 @@ internal sealed class LatePolicy(int idleRounds, int length) : ChainPolicy
 
     public override bool Extends(DraftTree draft, int planned) => draft.Count < planned;
 }
+
+/// <summary>Adds a path that is a token too long.</summary>
+internal sealed class TooDeepPolicy : ChainPolicy, IDraftPolicy
+{
+    public override string Name => "too deep";
+
+    public override int MaxDraft => 8;
+
+    public override int Plan(in PlanContext context) => 0;
+
+    public override bool Extends(DraftTree draft, int planned) => false;
+
+    public void AddNodes(DraftTree pool, int longest)
+    {
+        for (int parent = -1; parent < longest; parent++)
+        {
+            pool.Add(1, parent, 0);
+        }
+    }
+}

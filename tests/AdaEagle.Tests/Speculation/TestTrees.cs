@@ -4,7 +4,7 @@ using AdaEagle.Speculation.Policies;
 
 namespace AdaEagle.Tests.Speculation;
 
-/// <summary>Expands and keeps anything that is allowed, and reads what it says it needs, and can't read the rest.</summary>
+/// <summary>Expands, adds and keeps anything that is allowed, and reads what it says it needs, and can't read the rest.</summary>
 internal sealed class RandomTreePolicy(int seed, int maxDraft, int maxPool, DraftNeeds needs) : IDraftPolicy
 {
     private readonly Random _random = new(seed);
@@ -53,6 +53,18 @@ internal sealed class RandomTreePolicy(int seed, int maxDraft, int maxPool, Draf
         return count;
     }
 
+    public void AddNodes(DraftTree pool, int longest)
+    {
+        for (int i = _random.Next(8); i > 0 && pool.Count < pool.Capacity; i--)
+        {
+            int parent = _random.Next(-1, pool.Count);
+            if (pool.Depth(parent) < longest)
+            {
+                pool.Add(pool.Count > 0 && _random.Next(2) == 0 ? pool.Token(_random.Next(pool.Count)) : _random.Next(5), parent, 0);
+            }
+        }
+    }
+
     public int SelectNodes(DraftTree pool, int planned, Span<int> keep)
     {
         if (_random.Next(3) == 0)
@@ -78,7 +90,7 @@ internal sealed class RandomTreePolicy(int seed, int maxDraft, int maxPool, Draf
         Assert.InRange(round.Depth, 0, round.Drafted);
         Assert.InRange(round.Drafted, 0, round.Pool);
         Assert.InRange(round.Matched, round.Accepted, Math.Min(round.Accepted + 1, round.Depth));
-        Assert.InRange(round.Pool, 0, round.DraftPasses == 0 ? 0 : maxPool + maxDraft);
+        Assert.InRange(round.Pool, 0, (round.DraftPasses == 0 ? 0 : maxPool + maxDraft) + 8);
     }
 
     private void Read(DraftTree pool, int node)
