@@ -25,7 +25,7 @@ public class SpeculationEqualsPlainTests(ITestOutputHelper output)
     [Fact]
     public void A_policy_that_adds_a_path_for_which_there_is_no_use_is_told_so()
     {
-        using TinyPair pair = TinyModels.Load(TinyModels.Config, 4);
+        using TinyPair pair = TinyModels.Load(TinyModels.Config, 4, head: TinyModels.Config with { LayerCount = 1 });
         using var pool = new WorkerPool(1);
         using var target = new LlamaTarget(pair.Target, pool);
         using var eagle = new EagleDrafter(pair.Head, pool);

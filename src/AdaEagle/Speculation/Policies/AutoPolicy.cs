@@ -319,7 +319,7 @@ public sealed class AutoPolicy : IDraftPolicy
                 _siblingTokens[(i * SurvivalWeights.Siblings) + rank - 1] = node + rank < pool.Count && pool.Parent(node + rank) == parent ? pool.Token(node + rank) : -1;
             }
 
-            _right[i] = _learned.Right(_headProbabilities[i]);
+            _right[i] = _learned.Right(i + 1, _headProbabilities[i]);
             _next = _drafted < _longest ? _hazards[_drafted] : 0;
             return;
         }

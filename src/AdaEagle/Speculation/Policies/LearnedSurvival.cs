@@ -3,7 +3,7 @@ namespace AdaEagle.Speculation.Policies;
 /// <summary>
 /// Survival learnt while decoding, for a drafter without a predictor: by position, how often a token was right whose predecessors were; and by tenths of
 /// the drafter's probability of its token, which is what a step tells. Counts fade, so that the run's own text counts. The prior: a position is as
-/// all of them are, those with 0.7, each as if that had been seen four times; a token is right with the probability that the drafter gives it, likewise; siblings are as often as usual.
+/// all of them are, those with 0.7, each as if that had been seen four times; a token is right with a chance between its position's and the probability that the drafter gives it, as if seen twice; siblings are as often as usual.
 /// </summary>
 internal sealed class LearnedSurvival
 {
@@ -12,6 +12,7 @@ internal sealed class LearnedSurvival
 
     private const int Bins = 10;
     private const double PriorWeight = 4;
+    private const double BinPriorWeight = 2;
 
     /// <summary>Counts of so many rounds ago weigh a third.</summary>
     private const double Memory = 500;
@@ -42,11 +43,11 @@ internal sealed class LearnedSurvival
         return (_right[i - 1] + (PriorWeight * all)) / (_seen[i - 1] + PriorWeight);
     }
 
-    /// <summary>The same of a token that the drafter gives this probability.</summary>
-    public double Right(double probability)
+    /// <summary>The same of a token that the drafter gives this probability. Before anything was seen of such tokens it is half way between that and what the position has.</summary>
+    public double Right(int i, double probability)
     {
         int bin = Bin(probability);
-        return (_binRight[bin] + (PriorWeight * probability)) / (_binSeen[bin] + PriorWeight);
+        return (_binRight[bin] + (BinPriorWeight * (probability + Hazard(i)) / 2)) / (_binSeen[bin] + BinPriorWeight);
     }
 
     /// <summary>P(the sibling of this rank, from 1, is right | the best child is wrong).</summary>
