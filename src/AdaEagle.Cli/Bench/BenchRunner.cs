@@ -95,6 +95,7 @@ internal sealed class BenchRunner : IDisposable
     {
         PolicyResources resources = _session.PolicyResources;
         IDraftPolicy?[] policies = Make(resources.Costs is { IsFrozen: true } ? resources : resources with { Costs = null });
+        int longest = Array.TrueForAll(policies, policy => policy is null) ? 0 : GenerationSession.MaxDraft;
         foreach (Question question in QuestionFile.Limit(_settings.Questions, WarmUpPrompts))
         {
             GenerationOptions options = _settings.OptionsFor(question, 0) with { MaxTokens = Math.Min(WarmUpTokens, _settings.Options.MaxTokens) };
@@ -103,7 +104,7 @@ internal sealed class BenchRunner : IDisposable
                 Generate(question, 0, Ask(question), options, policy, cancellation);
             }
 
-            for (int length = 1; length <= GenerationSession.MaxDraft && policies.Any(policy => policy is not null); length++)
+            for (int length = 1; length <= longest; length++)
             {
                 Generate(question, 0, Ask(question), options with { MaxTokens = Math.Min(WarmUpLengthTokens, options.MaxTokens) }, new FixedLengthPolicy(length), cancellation);
             }

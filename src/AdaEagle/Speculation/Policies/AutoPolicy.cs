@@ -333,27 +333,21 @@ public sealed class AutoPolicy : IDraftPolicy
     }
 
     /// <summary>Writes behind the chances of what was drafted those of what the text says it goes on with, if it does; returns how many there are with them.</summary>
-    private int Copies(int most)
-    {
-        int chain = _drafted;
-        for (; _mayCopy && chain < most && _repetition.Continues(_drafted); chain++)
-        {
-            _right[chain] = _repetition.Copy(chain, _planned[chain], _drafted > 0);
-        }
-
-        return chain;
-    }
+    private int Copies(int most) => _drafted + Chances(_drafted, most, _drafted > 0, _right.AsSpan(_drafted));
 
     /// <summary>The chances of what the text says behind the next token, where the drafter proposes that too.</summary>
-    private ReadOnlySpan<double> ConfirmedCopies()
+    private ReadOnlySpan<double> ConfirmedCopies() => _confirmed.AsSpan(0, Chances(_drafted + 1, _longest, true, _confirmed));
+
+    /// <summary>Writes the chances of what the text says in these places, if the draft so far is what it said; returns how many.</summary>
+    private int Chances(int from, int to, bool isConfirmed, Span<double> chances)
     {
-        int count = 0;
-        for (int i = _drafted + 1; _mayCopy && i < _longest && _repetition.Continues(_drafted); i++)
+        int count = _mayCopy && _repetition.Continues(_drafted) ? Math.Max(to - from, 0) : 0;
+        for (int i = 0; i < count; i++)
         {
-            _confirmed[count++] = _repetition.Copy(i, _planned[i], true);
+            chances[i] = _repetition.Copy(from + i, _planned[from + i], isConfirmed);
         }
 
-        return _confirmed.AsSpan(0, count);
+        return count;
     }
 
     /// <summary>The siblings of the chain's tokens, with their shares.</summary>

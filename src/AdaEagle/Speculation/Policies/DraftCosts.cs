@@ -211,7 +211,7 @@ public sealed class DraftCosts
     /// </summary>
     private void Fill()
     {
-        _isEarly = !_verify.Any(static rows => rows.Count >= Enough);
+        _isEarly = !Array.Exists(_verify, static rows => rows.Count >= Enough);
         int known = Pool(), level = 0, firstRows = 0, lastRows = 0;
         double lastSeconds = _levels[0];
 
@@ -229,11 +229,7 @@ public sealed class DraftCosts
             }
 
             double seconds = _levels[level];
-            for (int between = lastRows + 1; between <= rows; between++)
-            {
-                _seconds[between - 1] = lastRows == 0 ? seconds : lastSeconds + ((seconds - lastSeconds) * (between - lastRows) / (rows - lastRows));
-            }
-
+            Line(lastRows, lastRows == 0 ? seconds : lastSeconds, rows, seconds);
             firstRows = firstRows == 0 ? rows : firstRows;
             (lastRows, lastSeconds) = (rows, seconds);
         }
@@ -290,12 +286,17 @@ public sealed class DraftCosts
             }
 
             double before = _seconds[from - 1], dearest = mean > 0 ? before + (2 * mean * (rows - from)) : double.PositiveInfinity, believed = Math.Clamp(Believed(rows, _seconds[rows - 1]), before, dearest);
-            for (int between = from + 1; between <= rows; between++)
-            {
-                _seconds[between - 1] = before + ((believed - before) * (between - from) / (rows - from));
-            }
-
+            Line(from, before, rows, believed);
             from = rows;
+        }
+    }
+
+    // What lies between two numbers of rows, and at the second.
+    private void Line(int from, double before, int to, double seconds)
+    {
+        for (int rows = from + 1; rows <= to; rows++)
+        {
+            _seconds[rows - 1] = before + ((seconds - before) * (rows - from) / (to - from));
         }
     }
 

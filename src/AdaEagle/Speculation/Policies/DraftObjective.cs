@@ -85,7 +85,7 @@ public sealed class DraftObjective
                 worth = Math.Max(reach - row, 0);
                 if (i < _most)
                 {
-                    worth = Math.Max(worth, reach - row - _step + Step(i + 1, reach, _hazards[i + 1]));
+                    worth = Math.Max(worth, reach - row - _step + Step(i + 1, reach, _hazards[i + 1], 0, []));
                 }
 
                 values[at] = worth;
@@ -250,13 +250,6 @@ public sealed class DraftObjective
         double good = probability + (_spread * (1 - probability)), bad = probability * (1 - _spread);
         double best = after.IsEmpty ? Outcome(i, reach, good) : Math.Max(Outcome(i, reach, good), Free(i, reach * good, after));
         return (probability * Math.Max(best, least)) + ((1 - probability) * Math.Max(Outcome(i, reach, bad), least));
-    }
-
-    /// <summary>The same where stopping before gives nothing.</summary>
-    private double Step(int i, double reach, double probability)
-    {
-        double good = probability + (_spread * (1 - probability)), bad = probability * (1 - _spread);
-        return (probability * Outcome(i, reach, good)) + ((1 - probability) * Outcome(i, reach, bad));
     }
 
     private double Outcome(int i, double reach, double right) => Future(i, reach * right) + Leaves(i, reach * (1 - right));
